@@ -1,0 +1,87 @@
+"""The one door: whatever happens to a case is a command to one desk function, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlmodel import Session
+
+from bot.clock import Clock
+from bot.desk.policies import Policies
+from bot.desk.tx import Tx
+from bot.rules.actors import SYSTEM, Actor
+from bot.rules.refusals import Refused
+from store.database import Database
+
+C = TypeVar("C")
+R = TypeVar("R")
+Act = Callable[[Tx, C], R]
+JoinedAct = Callable[[Tx, Sequence[C]], Sequence[R]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A refusal that was recorded; a value, so that its audit entry is committed."""
+
+    refused: Refused
+
+
+class Desk:
+    """Runs commands. `on_commit` is called after each one, in the event loop's thread: something may be owed."""
+
+    def __init__(self, database: Database, clock: Clock, policies: Policies) -> None:
+        self.database = database
+        self.clock = clock
+        self.policies = policies
+        self.on_commit: Callable[[], None] = lambda: None
+        self._joined: dict[Any, Callable[[Session, list[Any]], Sequence[Any]]] = {}
+
+    async def run(self, act: Act[C, R], command: C, *, actor: Actor) -> R:
+        """The result of `act(tx, command)`, after its commit. What `act` refuses is rolled back, recorded in
+        the audit log, and raised here as `Refused`."""
+        result = await asyncio.wrap_future(self.database.write(lambda session: self._act(session, act, command, actor)))
+        self.on_commit()
+        if isinstance(result, _Refusal):
+            raise result.refused
+        return result
+
+    async def run_joined(self, act: JoinedAct[C, R], command: C) -> R:
+        """Like `run` for a set-based function, which refuses nothing: the commands that wait are given to it
+        together, and it returns one result for each. It names its actors itself."""
+        joined = self._joined.setdefault(act, lambda session, commands: self._act_joined(session, act, commands))
+        result: R = await asyncio.wrap_future(self.database.write_joined(joined, command))
+        self.on_commit()
+        return result
+
+    async def read(self, query: Callable[[Session], R]) -> R:
+        """The result of `query(session)` on a snapshot; it takes no part in writing."""
+        return await asyncio.wrap_future(self.database.read(query))
+
+    def _act(self, session: Session, act: Act[C, R], command: C, actor: Actor) -> R | _Refusal:
+        tx = Tx(session, self.clock.now(), actor, self.policies)
+        try:
+            with session.begin_nested():
+                result = act(tx, command)
+                tx.flush()
+                return result
+        except Refused as refused:
+            refusal = Tx(session, tx.now, actor, self.policies)
+            case_id = getattr(command, "case_id", None)
+            refusal.record(
+                "refused",
+                case_id=refused.case_id or case_id,
+                asked=act.__name__,
+                code=refused.code,
+                because=refused.text,
+            )
+            refusal.flush()
+            return _Refusal(refused)
+
+    def _act_joined(self, session: Session, act: JoinedAct[C, R], commands: Sequence[C]) -> Sequence[R]:
+        tx = Tx(session, self.clock.now(), SYSTEM, self.policies)
+        results = act(tx, commands)
+        tx.flush()
+        return results

@@ -1,0 +1,324 @@
+"""Exceptions come in: each joins the open case of the same failure and is counted, or opens one.
+
+Set-based: all submissions that wait are one call. It asks once which keys are known, decides in memory, and
+writes each table once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import col
+
+from bot.desk.opening import Opening, open_cases, report_row
+from bot.desk.people import reach
+from bot.desk.telling import page
+from bot.desk.tx import Tx
+from bot.rules.actors import SYSTEM, Actor
+from bot.rules.fingerprint import fingerprint, match_key
+from bot.rules.routing import Routing, route
+from store.audit import canonical
+from store.ids import take
+from store.models import Case, Event, ExceptionReport, SeenRequest
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report of one failure, checked in form. `event` is the payload of the automation's event, `event_key` the
+    Idempotency-Key under which it was first sent."""
+
+    by: Actor
+    workflow: str
+    title: str
+    failure_mode: str = OTHER
+    detail: str = ""
+    priority: str | None = None
+    subject: str | None = None
+    event: Mapping[str, Any] | None = None
+    event_key: str | None = None
+    dedup_key: str | None = None
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What one request brought. With an Idempotency-Key (its sender's name in it), a repeat is answered as the
+    first was; the digest is that of the request's body."""
+
+    reports: tuple[Report, ...]
+    key: str | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of a report: its case, its number there, and whether the case was open before."""
+
+    case: str
+    occurrence: int
+    deduplicated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The Idempotency-Key came before, with another body."""
+
+
+@dataclass(slots=True)
+class _Match:
+    """The open case of a match key, as it grows within this call. `case_id` is 0 until it is opened."""
+
+    case_id: int
+    occurrences: int
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A report, and what the rules say of it."""
+
+    report: Report
+    routing: Routing
+    fingerprint: str
+    match_key: str
+    event_id: int | None
+
+
+Answer = tuple[Reported, ...] | KeyReused
+
+
+def report(tx: Tx, submissions: Sequence[Submission]) -> list[Answer]:
+    """One answer per submission: a result per report, or `KeyReused`. Everything is committed together."""
+    before = _answered_before(tx, submissions)
+    answers: list[Answer | None] = [before.get(submission.key or "") for submission in submissions]
+    first_with = {submission.key: at for at, submission in reversed(list(enumerate(submissions))) if submission.key}
+    fresh = [
+        at
+        for at, submission in enumerate(submissions)
+        if answers[at] is None and first_with.get(submission.key, at) == at
+    ]
+    results = iter(_take_in(tx, [each for at in fresh for each in submissions[at].reports]))
+    for at in fresh:
+        answers[at] = tuple(next(results) for _ in submissions[at].reports)
+    _remember(tx, [(submissions[at], answers[at]) for at in fresh])
+    return [_as_first(submissions, answers, at, first_with) for at in range(len(submissions))]
+
+
+def _as_first(
+    submissions: Sequence[Submission], answers: Sequence[Answer | None], at: int, first_with: Mapping[str | None, int]
+) -> Answer:
+    """The submission's own answer, or that of the first one with its key, if it brought the same."""
+    own = answers[at]
+    if own is not None:
+        return own
+    first = first_with[submissions[at].key]
+    answer = answers[first]
+    assert answer is not None
+    return answer if submissions[first].digest == submissions[at].digest else KeyReused()
+
+
+def _answered_before(tx: Tx, submissions: Sequence[Submission]) -> dict[str, Answer]:
+    keys = {submission.key: submission.digest for submission in submissions if submission.key}
+    if not keys:
+        return {}
+    rows = tx.session.execute(select(SeenRequest).where(col(SeenRequest.key).in_(keys))).scalars()
+    return {row.key: _answer_of(row) if row.digest == keys[row.key] else KeyReused() for row in rows}
+
+
+def _answer_of(row: SeenRequest) -> Answer:
+    return tuple(Reported(**result) for result in (row.answer or {})["results"])
+
+
+def _remember(tx: Tx, answered: Sequence[tuple[Submission, Answer | None]]) -> None:
+    rows = [
+        {
+            "key": submission.key,
+            "at": tx.now,
+            "digest": submission.digest,
+            "answer": {"results": [asdict(result) for result in answer]},
+        }
+        for submission, answer in answered
+        if submission.key and isinstance(answer, tuple)
+    ]
+    if rows:
+        tx.session.execute(insert(SeenRequest), rows)
+
+
+def _take_in(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
+    if not reports:
+        return []
+    event_ids = _keep_events(tx, reports)
+    prepared = [_prepare(tx, report, event_id) for report, event_id in zip(reports, event_ids, strict=True)]
+    matches = _open_matches(tx, {each.match_key for each in prepared})
+    opening: list[_Prepared] = []
+    results: list[tuple[_Match, Reported]] = []
+    joining: list[tuple[_Prepared, _Match, int]] = []
+    for each in prepared:
+        match = matches.get(each.match_key)
+        if match is None:
+            match = matches[each.match_key] = _Match(0, 1, "")
+            opening.append(each)
+            results.append((match, Reported("", 1, False)))
+            continue
+        match.occurrences += 1
+        joining.append((each, match, match.occurrences))
+        results.append((match, Reported("", match.occurrences, True)))
+    _open(tx, opening, matches)
+    _join(tx, joining)
+    return [replace(result, case=f"C-{match.case_id}") for match, result in results]
+
+
+def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
+    """Keeps the events that came along; the id of each report's event."""
+    having = [report for report in reports if report.event is not None]
+    if not having:
+        return [None] * len(reports)
+    ids = take(tx.session, Event, len(having))
+    rows = [
+        {
+            "id": event_id,
+            "workflow": report.workflow,
+            "key": report.event_key,
+            "content": dict(report.event or {}),
+            "digest": hashlib.sha256(canonical(report.event).encode()).hexdigest(),
+            "received_at": tx.now,
+        }
+        for event_id, report in zip(ids, having, strict=True)
+    ]
+    tx.session.execute(insert(Event), rows)
+    left = iter(ids)
+    return [next(left) if report.event is not None else None for report in reports]
+
+
+def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
+    case = {
+        "title": report.title,
+        "subject": report.subject,
+        "priority": report.priority,
+        "state": "queued",
+        "workflow": report.workflow,
+        "failure_mode": report.failure_mode,
+        "opened_at": tx.now,
+    }
+    names = {"event": report.event or {}, "case": case, "now": tx.now}
+    routing = route(
+        tx.policy,
+        workflow=report.workflow,
+        failure_mode=report.failure_mode,
+        names=names,
+        asked_priority=report.priority,
+    )
+    group = [str(text.render(names)) for text in routing.terms.group_by]
+    print_ = fingerprint(report.workflow, report.failure_mode, title=report.title, subject=report.subject, group=group)
+    key = match_key(report.workflow, dedup_key=report.dedup_key, fingerprint=print_)
+    return _Prepared(report, routing, print_, key, event_id)
+
+
+def _open_matches(tx: Tx, keys: set[str]) -> dict[str, _Match]:
+    """The open cases of these keys, locked in the order of their ids, so that two writers cannot wait for each other."""
+    columns = select(col(Case.match_key), col(Case.id), col(Case.occurrences), col(Case.channel))
+    wanted = columns.where(col(Case.match_key).in_(keys), col(Case.closed_at).is_(None))
+    rows = tx.session.execute(wanted.order_by(col(Case.id)).with_for_update())
+    return {key: _Match(case_id, occurrences, channel) for key, case_id, occurrences, channel in rows}
+
+
+def _open(tx: Tx, opening: Sequence[_Prepared], matches: Mapping[str, _Match]) -> None:
+    ids = open_cases(tx, [_opening(each) for each in opening])
+    for each, case_id in zip(opening, ids, strict=True):
+        matches[each.match_key].case_id = case_id
+    paging = {
+        case_id: each for each, case_id in zip(opening, ids, strict=True) if each.routing.terms.route == "on_call"
+    }
+    for case in _cases(tx, paging):
+        page(tx, case, reach(tx, case.owner), "opened_on_call")
+    for each, case_id in zip(opening, ids, strict=True):
+        if each.routing.policy_fault:
+            report_policy_fault(tx, each.report.workflow, each.routing.policy_fault, found_by=case_id)
+
+
+def _cases(tx: Tx, ids: Mapping[int, Any]) -> list[Case]:
+    if not ids:
+        return []
+    return list(tx.session.execute(select(Case).where(col(Case.id).in_(ids)).order_by(col(Case.id))).scalars())
+
+
+def _opening(each: _Prepared) -> Opening:
+    report = each.report
+    return Opening(
+        workflow=report.workflow,
+        failure_mode=report.failure_mode,
+        title=report.title,
+        by=report.by,
+        routing=each.routing,
+        fingerprint=each.fingerprint,
+        match_key=each.match_key,
+        detail=report.detail,
+        subject=report.subject,
+        dedup_key=report.dedup_key,
+        event_id=each.event_id,
+        links=report.links,
+    )
+
+
+def _join(tx: Tx, joining: Sequence[tuple[_Prepared, _Match, int]]) -> None:
+    if not joining:
+        return
+    rows = []
+    for each, match, occurrence in joining:
+        came = each.report
+        rows.append(
+            report_row(
+                tx,
+                case_id=match.case_id,
+                occurrence=occurrence,
+                by=came.by,
+                title=came.title,
+                detail=came.detail,
+                event_id=each.event_id,
+                links=came.links,
+            )
+        )
+        tx.record(
+            "exception.joined",
+            case_id=match.case_id,
+            actor=came.by,
+            occurrence=occurrence,
+            match_key=each.match_key,
+            event=each.event_id,
+        )
+        tx.owe_card(match.case_id, match.channel)
+    tx.session.execute(insert(ExceptionReport), rows)
+    _count(tx, {match.case_id: match for _, match, _ in joining})
+
+
+def _count(tx: Tx, matches: Mapping[int, _Match]) -> None:
+    table = Case.__table__  # type: ignore[attr-defined]
+    counted = (
+        update(table)
+        .where(table.c.id == bindparam("of"))
+        .values(occurrences=bindparam("to"), last_seen_at=tx.now, version=table.c.version + 1)
+    )
+    tx.session.connection().execute(counted, [{"of": of, "to": match.occurrences} for of, match in matches.items()])
+
+
+def report_policy_fault(tx: Tx, workflow: str, fault: str, *, found_by: int | None = None) -> None:
+    """One open case per fault of a workflow's policy, for its steward: it passes by the routing rules."""
+    detail = f"{fault}\nFound while routing C-{found_by}." if found_by else fault
+    _take_in(
+        tx,
+        [
+            Report(
+                by=SYSTEM,
+                workflow=workflow,
+                failure_mode="policy_fault",
+                detail=detail,
+                title=f"The policy of {workflow} has a fault",
+                dedup_key=f"policy_fault:{fault[:200]}",
+            )
+        ],
+    )

@@ -1,0 +1,176 @@
+"""Opening cases, many in one go: routed, owned, timed, on record, and their cards owed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+
+from bot.desk.people import find_role
+from bot.desk.tx import Tx
+from bot.rules.actors import Actor
+from bot.rules.routing import Routing
+from bot.rules.windows import due, next_step
+from store.ids import take
+from store.models import Case, ExceptionReport, Timer
+
+PROGRESS = "queued"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a case is opened with: the routing decided, and what was reported."""
+
+    workflow: str
+    failure_mode: str
+    title: str
+    routing: Routing
+    fingerprint: str
+    match_key: str
+    by: Actor
+    detail: str = ""
+    subject: str | None = None
+    dedup_key: str | None = None
+    event_id: int | None = None
+    links: tuple[str, ...] = ()
+    assignee: str | None = None
+    channel: str | None = None
+    thread_ts: str | None = None
+
+
+def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
+    """Opens a case for each, in this order, and returns their ids. The opening and its reasons are the first entry
+    of each case's chain; both windows run; the card is owed to the owner role's channel (or the thread)."""
+    if not openings:
+        return []
+    ids = list(take(tx.session, Case, len(openings)))
+    rows = [_case_row(tx, case_id, opening) for case_id, opening in zip(ids, openings, strict=True)]
+    tx.session.execute(insert(Case), rows)
+    tx.session.execute(insert(ExceptionReport), [_report_row(tx, *pair) for pair in zip(ids, openings, strict=True)])
+    tx.session.execute(insert(Timer), [timer for row in rows for timer in window_timers(tx, row)])
+    for row, opening in zip(rows, openings, strict=True):
+        _on_record(tx, row, opening)
+        tx.owe_card(row["id"], row["channel"])
+    return ids
+
+
+def _case_row(tx: Tx, case_id: int, opening: Opening) -> dict[str, Any]:
+    terms = opening.routing.terms
+    contract = tx.policy.workflows.get(opening.workflow)
+    role = find_role(tx.policy, terms.owner)
+    calendar = tx.policy.team.calendars[role.calendar]
+    return {
+        "id": case_id,
+        "workflow": opening.workflow,
+        "failure_mode": opening.failure_mode,
+        "title": opening.title,
+        "detail": opening.detail,
+        "subject": opening.subject,
+        "source": opening.by.id,
+        "risk": contract.risk if contract else "medium",
+        "priority": terms.priority,
+        "state": PROGRESS,
+        "route": terms.route,
+        "route_rule": terms.rule,
+        "owner": role.name,
+        "assignee": opening.assignee,
+        "match_key": opening.match_key,
+        "dedup_key": opening.dedup_key,
+        "fingerprint": opening.fingerprint,
+        "policy_digest": tx.policy.digest,
+        "contract_version": contract.version if contract else None,
+        "next_step": terms.next_step,
+        "event_id": opening.event_id,
+        "opened_at": tx.now,
+        "opened_by": opening.by.id,
+        "last_seen_at": tx.now,
+        "occurrences": 1,
+        "response_from_at": tx.now,
+        "acknowledge_due_at": due(calendar, start=tx.now, within=terms.acknowledge_within),
+        "resolve_due_at": due(calendar, start=tx.now, within=terms.resolve_within),
+        "exhausted": False,
+        "reopened": 0,
+        "version": 1,
+        "channel": opening.channel or role.channel,
+        "thread_ts": opening.thread_ts,
+    }
+
+
+def _report_row(tx: Tx, case_id: int, opening: Opening) -> dict[str, Any]:
+    return report_row(
+        tx,
+        case_id=case_id,
+        occurrence=1,
+        by=opening.by,
+        title=opening.title,
+        detail=opening.detail,
+        event_id=opening.event_id,
+        links=opening.links,
+    )
+
+
+def report_row(
+    tx: Tx,
+    *,
+    case_id: int,
+    occurrence: int,
+    by: Actor,
+    title: str,
+    detail: str,
+    event_id: int | None,
+    links: Sequence[str],
+) -> dict[str, Any]:
+    """One report of the case, as it is kept."""
+    return {
+        "case_id": case_id,
+        "occurrence": occurrence,
+        "received_at": tx.now,
+        "source": by.id,
+        "title": title,
+        "detail": detail,
+        "event_id": event_id,
+        "links": list(links),
+    }
+
+
+def window_timers(tx: Tx, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The timers of both windows, each at its first reminder or its end."""
+    shares = tx.policy.team.defaults.remind_at
+    ends: list[tuple[str, datetime]] = [("response", row["acknowledge_due_at"]), ("resolution", row["resolve_due_at"])]
+    timers = []
+    for kind, due_at in ends:
+        step = next_step(start=tx.now, due_at=due_at, shares=shares, after=0, now=tx.now)
+        timers.append({"case_id": row["id"], "kind": kind, "due_at": step.at, "step": step.number, "attempts": 0})
+    return timers
+
+
+def _on_record(tx: Tx, row: dict[str, Any], opening: Opening) -> None:
+    routing = opening.routing
+    tx.record(
+        "case.opened",
+        case_id=row["id"],
+        is_first=True,
+        actor=opening.by,
+        workflow=row["workflow"],
+        failure_mode=row["failure_mode"],
+        title=row["title"],
+        subject=row["subject"],
+        route=row["route"],
+        rule=row["route_rule"],
+        because=routing.because,
+        facts=dict(routing.facts),
+        not_met=list(routing.not_met),
+        owner=row["owner"],
+        priority=row["priority"],
+        acknowledge_within=str(routing.terms.acknowledge_within),
+        resolve_within=str(routing.terms.resolve_within),
+        acknowledge_due_at=row["acknowledge_due_at"].isoformat(),
+        resolve_due_at=row["resolve_due_at"].isoformat(),
+        policy=row["policy_digest"],
+        contract_version=row["contract_version"],
+        match_key=row["match_key"],
+        event=row["event_id"],
+    )

@@ -1,0 +1,80 @@
+"""Who a role is at a moment: the person whom its rota names, or else its members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from bot.desk.tx import Tx
+from runbooks.policy import Policy
+from runbooks.rotas import Override, on_call
+from runbooks.team import Role
+from store.models import Person, RotaOverride
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom telling a role reaches now, and why them."""
+
+    role: str
+    channel: str
+    people: tuple[str, ...]
+    because: str
+
+
+def find_role(policy: Policy, name: str) -> Role:
+    """A role of the policy; a role that the policy no longer has is the one for what is unrouted."""
+    roles = policy.team.roles
+    return roles.get(name) or roles[policy.team.defaults.unrouted]
+
+
+def members(session: Session, role: Role) -> tuple[str, ...]:
+    """The people of a role: those listed, and those whom its user group had when Slack was last asked."""
+    if not role.usergroup:
+        return tuple(role.members)
+    group = session.get(Person, role.usergroup)
+    return tuple(dict.fromkeys((*role.members, *((group.members if group else None) or ()))))
+
+
+def person_on_call(session: Session, policy: Policy, role: Role, *, at: datetime) -> tuple[str, str] | None:
+    """The Slack id of the person whom the role's rota names at `at`, overrides included, and why; None: nobody."""
+    if not role.on_call:
+        return None
+    named = on_call(policy.team.rotas[role.on_call], at, overrides(session, role.on_call, at=at))
+    if named is None:
+        return None
+    person = slack_id(session, named.person)
+    return (person, named.why) if person else None
+
+
+def slack_id(session: Session, person: str) -> str | None:
+    """The Slack id of a person whom the policy names by id or by e-mail; None: Slack does not know the e-mail."""
+    if "@" not in person:
+        return person
+    return session.execute(select(col(Person.id)).where(col(Person.email) == person.lower())).scalars().first()
+
+
+def overrides(session: Session, rota: str, *, at: datetime) -> list[Override]:
+    """What people took over of a rota and is not past at `at`."""
+    rows = session.execute(
+        select(RotaOverride)
+        .where(col(RotaOverride.rota) == rota, col(RotaOverride.end_at) > at)
+        .order_by(col(RotaOverride.id))
+    ).scalars()
+    return [Override(row.start_at, row.end_at, row.person) for row in rows]
+
+
+def reach(tx: Tx, role_name: str) -> Reach:
+    """Whom telling the role reaches at this moment: the person on call, or each member where there is no rota."""
+    role = find_role(tx.policy, role_name)
+    named = person_on_call(tx.session, tx.policy, role, at=tx.now)
+    if named:
+        return Reach(role.name, role.channel, (named[0],), named[1])
+    if role.on_call:
+        return Reach(role.name, role.channel, (), f"rota {role.on_call} names nobody now")
+    found = [slack_id(tx.session, person) for person in members(tx.session, role)]
+    people = tuple(person for person in found if person)
+    return Reach(role.name, role.channel, people, "its members" if people else "it has no members")

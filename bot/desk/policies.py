@@ -1,0 +1,41 @@
+"""The policy in force lives in the database; here it is compiled, once for each digest."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from runbooks.policy import Policy, load
+from store.models import PolicyInForce, PolicyVersion
+
+KEPT_COMPILED = 16
+
+
+class Policies:
+    """Compiled policies by digest, the latest used kept. Safe for any number of threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Policy] = OrderedDict()
+        self._lock = Lock()
+
+    def in_force(self, session: Session) -> Policy:
+        """The policy that decides now. Raises `LookupError` before the first folder was read."""
+        digest = session.execute(select(col(PolicyInForce.digest))).scalar_one_or_none()
+        if digest is None:
+            raise LookupError("no policy is in force yet: name its folder in POINTSMAN_POLICY")
+        return self.compiled(session, digest)
+
+    def compiled(self, session: Session, digest: str) -> Policy:
+        """The policy of this digest, as it was when it came into force."""
+        with self._lock:
+            policy = self._kept.get(digest)
+            if policy is None:
+                policy = load(session.get_one(PolicyVersion, digest).files)
+                self._kept[digest] = policy
+                if len(self._kept) > KEPT_COMPILED:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(digest)
+            return policy

@@ -1,0 +1,92 @@
+"""A transaction as a desk function sees it: rows, one `now`, one actor, the policy, and what it will leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from bot.desk.policies import Policies
+from bot.rules.actors import Actor
+from runbooks.policy import Policy
+from store import audit
+from store.models import Case, Owed
+from store.writing import add_new
+
+
+@dataclass(slots=True)
+class Tx:
+    """One command's transaction. What is recorded and owed is written with it, in one statement each."""
+
+    session: Session
+    now: datetime
+    actor: Actor
+    policies: Policies
+    _policy: Policy | None = None
+    _entries: list[audit.NewEntry] = field(default_factory=list)
+    _owed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        if self._policy is None:
+            self._policy = self.policies.in_force(self.session)
+        return self._policy
+
+    def policy_of(self, case: Case) -> Policy:
+        """The policy that the case was opened with: its windows, ladders and contract."""
+        return self.policies.compiled(self.session, case.policy_digest)
+
+    def record(
+        self,
+        action: str,
+        *,
+        case_id: int | None = None,
+        is_first: bool = False,
+        actor: Actor | None = None,
+        **detail: Any,
+    ) -> None:
+        """An audit entry in the case's chain, or in the desk's when there is no case."""
+        chain = audit.DESK if case_id is None else audit.chain_of(case_id)
+        by = (actor or self.actor).on_record()
+        self._entries.append(audit.NewEntry(chain, action, by, detail, is_first))
+
+    def owe(
+        self,
+        kind: str,
+        key: str,
+        *,
+        channel: str,
+        case_id: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+        not_before_at: datetime | None = None,
+        while_unacknowledged: bool = False,
+    ) -> None:
+        """A message that must leave after the commit. One with a key that is owed already is not owed twice."""
+        self._owed[key] = {
+            "kind": kind,
+            "key": key,
+            "case_id": case_id,
+            "channel": channel,
+            "payload": dict(payload or {}),
+            "while_unacknowledged": while_unacknowledged,
+            "state": "owed",
+            "created_at": self.now,
+            "not_before_at": not_before_at or self.now,
+            "attempts": 0,
+            "maybe_sent": False,
+        }
+
+    def owe_card(self, case_id: int, channel: str) -> None:
+        """The case's card as it will be then: many changes before it is sent are one update."""
+        self.owe("card", f"card:{case_id}", channel=channel, case_id=case_id)
+
+    def flush(self) -> None:
+        """Writes what was recorded and owed."""
+        audit.append(self.session, self._entries, at=self.now)
+        if self._owed:
+            add_new(self.session, Owed, list(self._owed.values()), unique=["key"], among="state = 'owed'")
+        self._entries, self._owed = [], {}

@@ -1,0 +1,163 @@
+"""Where an exception goes, who owns it, how urgent it is, and why: decided by the contract, the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.contracts import Contract, Mode, RoutingRule
+from runbooks.lengths import Length
+from runbooks.policy import Policy
+from runbooks.templates import ExpressionFault
+from runbooks.team import Ladders
+
+UNROUTED_PRIORITY = "P3"
+LOOP_PROOF = ("policy_fault", "dead_letter")
+"""Failure modes of the machine itself that pass by the routing rules, so that a faulty rule cannot loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the contract says of one failure mode, with a routing rule laid over it and the defaults filled in."""
+
+    rule: str
+    route: str
+    owner: str
+    priority: str
+    acknowledge_within: Length
+    resolve_within: Length
+    ladders: Ladders
+    runbooks: tuple[str, ...]
+    next_step: str | None
+    auto_fix: str | None
+    group_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The decision and what it rests on: the rule that chose, why, and the facts that were seen."""
+
+    terms: Terms
+    because: str
+    facts: Mapping[str, Any]
+    not_met: tuple[str, ...]
+    policy_fault: str | None = None
+
+
+def route(
+    policy: Policy, *, workflow: str, failure_mode: str, names: Mapping[str, Any], asked_priority: str | None = None
+) -> Routing:
+    """The routing of an exception. The first routing rule whose condition is met wins over the mode's own terms;
+    a condition over a field that is missing is not met, and that is said. `asked_priority` is what the reporter
+    asked for: it wins over the mode, not over a rule. An unknown workflow goes to `defaults.unrouted` at P3."""
+    contract = policy.workflows.get(workflow)
+    if contract is None:
+        return Routing(terms(policy, None, failure_mode, None, asked_priority), _unknown(workflow), {}, ())
+    if failure_mode in LOOP_PROOF:
+        return Routing(
+            terms(policy, contract, failure_mode, None, asked_priority),
+            f"{failure_mode} passes by the routing rules",
+            {},
+            (),
+        )
+    return _by_rules(policy, contract, failure_mode, names, asked_priority)
+
+
+def _unknown(workflow: str) -> str:
+    return f"no contract is named {workflow!r}: it goes to the role for what is unrouted"
+
+
+def _by_rules(
+    policy: Policy, contract: Contract, failure_mode: str, names: Mapping[str, Any], asked_priority: str | None
+) -> Routing:
+    facts: dict[str, Any] = {}
+    not_met: list[str] = []
+    fault = None
+    for rule in contract.routing:
+        facts.update(rule.when.facts(names))
+        try:
+            decision = rule.when.decide(names)
+        except ExpressionFault as raised:
+            fault = f"routing rule {rule.name!r}: {raised}"
+            continue
+        if decision.met:
+            chosen = terms(policy, contract, failure_mode, rule, asked_priority)
+            return Routing(chosen, f"routing rule {rule.name!r}: {decision.because}", facts, tuple(not_met), fault)
+        not_met.append(f"{rule.name}: {decision.because}")
+    chosen = terms(policy, contract, failure_mode, None, asked_priority)
+    return Routing(chosen, _mode_words(contract, failure_mode), facts, tuple(not_met), fault)
+
+
+def _mode_words(contract: Contract, failure_mode: str) -> str:
+    if failure_mode in contract.exceptions:
+        return f"the contract's terms for {failure_mode}"
+    if "other" in contract.exceptions:
+        return f"the contract does not name {failure_mode}: its terms for other"
+    return f"the contract names neither {failure_mode} nor other: the role for what is unrouted"
+
+
+def terms(
+    policy: Policy,
+    contract: Contract | None,
+    failure_mode: str,
+    rule: RoutingRule | None,
+    asked_priority: str | None = None,
+) -> Terms:
+    """The terms of a failure mode under a contract (`None`: unknown workflow), with `rule` laid over them."""
+    mode = _mode(contract, failure_mode)
+    priority = (rule and rule.priority) or asked_priority or (mode and mode.priority) or UNROUTED_PRIORITY
+    windows = policy.team.defaults.priorities[priority]
+    return Terms(
+        rule=rule.name if rule else "",
+        route=_laid("route", rule, mode) or "owner_queue",
+        owner=(rule and rule.owner) or _owner(policy, contract, mode, failure_mode),
+        priority=priority,
+        acknowledge_within=_laid("acknowledge_within", rule, mode) or windows.acknowledge,
+        resolve_within=_laid("resolve_within", rule, mode) or windows.resolve,
+        ladders=_ladders(policy, rule, mode),
+        runbooks=tuple(_laid("runbooks", rule, mode) or ()),
+        next_step=_laid("next_step", rule, mode),
+        auto_fix=_auto_fix(_laid("auto_fix", rule, mode)),
+        group_by=tuple(_laid("group_by", rule, mode) or ()),
+    )
+
+
+def terms_of(policy: Policy, *, workflow: str, failure_mode: str, rule: str) -> Terms:
+    """The terms that a case was opened with, found again by the names that it keeps."""
+    contract = policy.workflows.get(workflow)
+    named = next((each for each in contract.routing if each.name == rule), None) if contract and rule else None
+    return terms(policy, contract, failure_mode, named)
+
+
+def _laid(name: str, rule: RoutingRule | None, mode: Mode | None) -> Any:
+    """What the rule says, or else the mode."""
+    said = getattr(rule, name, None)
+    return said if said else getattr(mode, name, None)
+
+
+def _mode(contract: Contract | None, failure_mode: str) -> Mode | None:
+    if contract is None:
+        return None
+    return contract.exceptions.get(failure_mode) or contract.exceptions.get("other")
+
+
+def _owner(policy: Policy, contract: Contract | None, mode: Mode | None, failure_mode: str) -> str:
+    if contract and (mode or failure_mode in LOOP_PROOF):
+        return (mode and mode.owner) or contract.owners.steward
+    return policy.team.defaults.unrouted
+
+
+def _ladders(policy: Policy, rule: RoutingRule | None, mode: Mode | None) -> Ladders:
+    """A contract's ladder takes the place of the default one of its kind; the other kind stays."""
+    default = policy.team.defaults.escalation
+    own = _laid("escalation", rule, mode)
+    if own is None:
+        return default
+    return Ladders(
+        unacknowledged=own.unacknowledged or default.unacknowledged, unresolved=own.unresolved or default.unresolved
+    )
+
+
+def _auto_fix(fix: Any) -> str | None:
+    return fix.runbook if fix else None
