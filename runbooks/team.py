@@ -1,0 +1,108 @@
+"""Who a company is: calendars, rotas, roles and the defaults of every case (`team.yml`)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StrictInt
+from pydantic.dataclasses import dataclass
+
+from runbooks.calendars import Calendar
+from runbooks.fields import ChannelId, ClockLength, EnvironmentName, Name, Person, Title, UsergroupId
+from runbooks.lengths import Length
+from runbooks.rotas import IcalRota, Rota
+
+STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+Priority = Literal["P1", "P2", "P3", "P4"]
+PauseState = Literal["waiting_for_systems", "waiting_for_customer", "manual_review"]
+DataKind = Literal["payloads", "responses", "messages"]
+Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class LadderStep:
+    """Whom to tell, how long after the step before (None: at once, the first only), and how often again."""
+
+    to: Name
+    after: Length | None = None
+    repeat: Annotated[StrictInt, Field(ge=0, le=100)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Ladders:
+    """`unacknowledged` starts when the response window has passed, `unresolved` when the resolution window has.
+
+    An empty ladder of a mode or rule means that the one of the defaults holds.
+    """
+
+    unacknowledged: tuple[LadderStep, ...] = ()
+    unresolved: tuple[LadderStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Windows:
+    """How long until a case must be acknowledged, and until it must be resolved."""
+
+    acknowledge: Length
+    resolve: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class RoleShape:
+    """A role as `team.yml` has it."""
+
+    title: Title
+    channel: ChannelId
+    members: tuple[Person, ...] = ()
+    usergroup: UsergroupId | None = None
+    calendar: Name
+    on_call: Name | None = None
+    backup: Name | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Role(RoleShape):
+    """Who owns cases: a queue (`channel`), people, their hours, and who helps when they do not answer.
+
+    `on_call` names a rota (None: all members are told), `backup` another role.
+    """
+
+    name: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Fallback:
+    """How a role is told when Slack cannot be: an address, or a signed call to an https address."""
+
+    email: Person | None = None
+    webhook: str | None = None
+    secret: EnvironmentName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Defaults:
+    """What holds where a contract says nothing.
+
+    `acknowledgement_lasts` None: the shorter of 8 business hours and half of the resolution window.
+    """
+
+    unrouted: Name
+    governance: Name
+    thread_workflow: Name | None = None
+    priorities: Mapping[Priority, Windows]
+    escalation: Ladders = Field(default_factory=Ladders)
+    remind_at: tuple[Share, ...] = (0.5, 0.8)
+    acknowledgement_lasts: Length | None = None
+    pauses: tuple[PauseState, ...] = ("waiting_for_customer",)
+    retention: Mapping[DataKind, ClockLength] = Field(default_factory=dict)
+    fallback: Fallback | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Team:
+    """The whole of `team.yml`, every name in it known to exist."""
+
+    calendars: Mapping[str, Calendar]
+    rotas: Mapping[str, Rota | IcalRota]
+    roles: Mapping[str, Role]
+    defaults: Defaults
