@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4  # noqa: TID251
 
 from sqlalchemy import func, select, text
 from sqlmodel import Session
@@ -23,4 +23,4 @@ def take(session: Session, model: Any, count: int) -> range | list[int]:
 
 def new_key(*parts: object) -> str:
     """A key that nobody else has, and that says what it is for."""
-    return ":".join([*map(str, parts), uuid4().hex])  # noqa: TID251
+    return ":".join([*map(str, parts), uuid4().hex])

@@ -174,7 +174,8 @@ class ExceptionReport(SQLModel, table=True):
 
 
 class Timer(SQLModel, table=True):
-    """A deadline: a row with `due_at`. One of a kind per case; a step moves it on or deletes it."""
+    """A deadline: a row with `due_at`. One of a kind per case; a step moves it on or deletes it. Without `due_at`
+    it stands still, and keeps its step until the clock runs again."""
 
     __tablename__: ClassVar[str] = "timers"
     __table_args__ = (
@@ -183,7 +184,7 @@ class Timer(SQLModel, table=True):
     )
     case_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="cases.id")
     kind: str = Field(primary_key=True)
-    due_at: datetime = Field(sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
     step: int = 0
     attempts: int = 0
     lease_until: datetime | None = Field(default=None, sa_type=Instant)

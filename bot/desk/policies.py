@@ -20,13 +20,22 @@ class Policies:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Policy] = OrderedDict()
         self._lock = Lock()
+        self._latest: Policy | None = None
+
+    @property
+    def latest(self) -> Policy:
+        """The policy in force when a transaction last asked: what the edges read without one."""
+        if self._latest is None:
+            raise LookupError("no policy was read yet")
+        return self._latest
 
     def in_force(self, session: Session) -> Policy:
         """The policy that decides now. Raises `LookupError` before the first folder was read."""
         digest = session.execute(select(col(PolicyInForce.digest))).scalar_one_or_none()
         if digest is None:
             raise LookupError("no policy is in force yet: name its folder in POINTSMAN_POLICY")
-        return self.compiled(session, digest)
+        self._latest = self.compiled(session, digest)
+        return self._latest
 
     def compiled(self, session: Session, digest: str) -> Policy:
         """The policy of this digest, as it was when it came into force."""

@@ -1,0 +1,35 @@
+"""What there is to tell people about a case. The desk says which; Slack's side finds the words for each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class What(StrEnum):
+    """Something that happened, with the facts that its sentence needs (in brackets)."""
+
+    ACKNOWLEDGED = "acknowledged"  # by, until
+    LEASE_RAN_OUT = "lease_ran_out"  # by
+    ASSIGNED = "assigned"  # by, to
+    HANDED_OFF = "handed_off"  # by, from, to, people
+    PRIORITY_CHANGED = "priority_changed"  # by, from, to
+    SNOOZED = "snoozed"  # by, until
+    SNOOZE_OVER = "snooze_over"
+    NOTED = "noted"  # by, text
+    STATE_CHANGED = "state_changed"  # by, from, to
+    RESOLVED = "resolved"  # by, reason, note
+    FAILED = "failed"  # by, reason
+    REOPENED = "reopened"  # by, reason
+    REMINDED = "reminded"  # window (response | resolution), due_at, people
+    WINDOW_PASSED = "window_passed"  # window, due_at
+    ESCALATED = "escalated"  # ladder (unacknowledged | unresolved | by_hand), step, of, role, people, because, by
+    NOBODY_FOUND = "nobody_found"  # ladder, step, role, because
+    EXHAUSTED = "exhausted"  # ladder
+    OPENED_ON_CALL = "opened_on_call"  # role, people
+    OPENED_FROM_THREAD = "opened_from_thread"  # by
+    FAILED_TOLD = "failed_told"  # by, reason: for the accountable role
+    DELIVERY_ASKED = "delivery_asked"  # by, verb (retry | replay), request
+    DELIVERY_DONE = "delivery_done"  # verb, status, response, already
+    DELIVERY_FAILED = "delivery_failed"  # verb, status, response, because
+    DEAD_LETTER = "dead_letter"  # kind, because
+    POLICY_CHANGED = "policy_changed"
