@@ -1,0 +1,71 @@
+// The middle: a conversation's head, its messages or the app's Home, and its composer.
+import { avatar, nameOf } from "./avatar.js";
+import * as composer from "./composer.js";
+import { emptyChannel } from "./welcome.js";
+import * as home from "./home.js";
+import { html } from "./html.js";
+import { list, onClick } from "./messages.js";
+import { plain } from "./mrkdwn.js";
+import { morph } from "./morph.js";
+import { channelIcon } from "./sidebar.js";
+import { changed, conversation, open, state } from "./state.js";
+
+const at = (id) => document.getElementById(id);
+let shown = null;
+
+function title(here) {
+  if (here.kind !== "channel") return html`${avatar(state.users.get(here.with), "small")}<h1>${nameOf(state.users.get(here.with))}</h1>`;
+  const room = state.channels.get(here.id);
+  return html`<h1>${channelIcon(room?.is_private)}${here.name}</h1><span class="topic muted">${plain(room?.topic)}</span>
+    <span class="members muted" title="Members">${room?.members.length ?? 0} members</span>`;
+}
+
+function tab(name, label) {
+  const current = state.tab === name;
+  return html`<button type="button" role="tab" data-tab="${name}" aria-selected="${current ? "true" : "false"}">${label}</button>`;
+}
+
+function head() {
+  const here = conversation(state.here);
+  if (!here) return "";
+  const tabs = here.kind === "app" ? html`<div class="tabs" role="tablist">${tab("home", "Home")}${tab("messages", "Messages")}</div>` : "";
+  return html`<div class="head-line">${title(here)}</div>${tabs}`;
+}
+
+export function nameOfHere() {
+  const here = conversation(state.here);
+  if (!here) return "";
+  return here.kind === "channel" ? `#${here.name}` : nameOf(state.users.get(here.with));
+}
+
+const NEAR_END = 120;
+
+/** Draws into a scrolled box and stays at its end when it was there, or when what it shows is new. */
+export function drawScrolled(box, markup, fresh) {
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
+  morph(box, markup);
+  if (fresh || atEnd) box.scrollTop = box.scrollHeight;
+}
+
+export function draw() {
+  morph(at("channel-head"), head());
+  const isHome = state.tab === "home";
+  at("home").hidden = !isHome;
+  at("messages").hidden = isHome;
+  at("composer").hidden = isHome || !state.here;
+  if (isHome) return home.draw(at("home"));
+  const fresh = shown !== `${state.me}/${state.here}/${state.messages.length > 0}`;
+  shown = `${state.me}/${state.here}/${state.messages.length > 0}`;
+  const body = state.messages.length ? list(state.messages) : emptyChannel(nameOfHere());
+  drawScrolled(at("messages"), html`<div class="filler" data-key="filler"></div>${body}`, fresh);
+  return composer.label(at("composer"), `Message ${nameOfHere()}`);
+}
+
+export function start() {
+  at("messages").addEventListener("click", (event) => { if (onClick(event)) changed(); });
+  at("channel-head").addEventListener("click", (event) => {
+    const chosen = event.target.closest("[data-tab]");
+    if (chosen) open(state.here, { tab: chosen.dataset.tab });
+  });
+  composer.build(at("composer"), () => ({ channel: state.here }));
+}

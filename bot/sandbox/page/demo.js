@@ -1,0 +1,123 @@
+// The panel of the demo: stories, the clock, the company's systems. Hidden where the server has no demo.
+import { get } from "./api.js";
+import { nameOf } from "./avatar.js";
+import { ago, show } from "./clock.js";
+import { attributes, html } from "./html.js";
+import { morph } from "./morph.js";
+import { bubble } from "./popover.js";
+import { actAs, actDemo, clock, conversation, open, openThread, setDemo, state } from "./state.js";
+import { banner, firstStory } from "./welcome.js";
+
+const MODES = [["ok", "Works"], ["fail", "Fails"], ["slow", "Is slow"], ["lose_callbacks", "Loses callbacks"], ["send_twice", "Sends twice"]];
+const LEAPS = [[300, "+5 min"], [1800, "+30 min"], [7200, "+2 h"], [86400, "+1 day"]];
+const at = (id) => document.getElementById(id);
+const zone = () => state.users.get(state.me)?.tz;
+
+function placeOf(story) {
+  const room = state.channels.get(story.channel);
+  const where = room ? `#${room.name}` : story.watch ?? "the direct message";
+  const who = state.users.get(story.as);
+  return who ? `${where} as ${nameOf(who).split(" ")[0]}` : where;
+}
+
+const isWatched = (story) => story.channel === state.here && (!story.as || story.as === state.me);
+
+function look(story) {
+  if (isWatched(story)) return html`<p class="watching">You are looking at the right place: ${placeOf(story)}.</p>`;
+  return html`<button type="button" class="link look" data-look="${story.id}">Look in ${placeOf(story)} →</button>`;
+}
+
+const STATE_LABEL = { ready: "Start", running: "Start again", done: "Start again" };
+
+function story(item, next) {
+  const started = item.state !== "ready";
+  const status = item.state === "running" ? html`<span class="status running">under way</span>` : item.state === "done" ? html`<span class="status done">done</span>` : "";
+  return html`<li class="story${next ? " next" : ""}" data-key="s:${item.id}" data-story-state="${item.state}"><h4>${item.title}${status}</h4><p>${item.text}</p>
+    ${started ? look(item) : item.watch ? html`<p class="muted watch">Then look in ${item.watch}</p>` : ""}
+    <button type="button" class="button ${next ? "primary" : ""}" data-story="${item.id}">▶ ${STATE_LABEL[item.state]}</button></li>`;
+}
+
+function stories(demo) {
+  const next = firstStory();
+  return html`<section class="start"><h3>Start here</h3><p>${demo.first}</p></section>
+    <section><h3>Stories</h3><ul class="stories">${demo.stories.map((s) => story(s, s === next))}</ul></section>`;
+}
+
+function clockPart(demo) {
+  const now = clock.now();
+  const moved = demo.clock.moved ? html`<span class="muted">moved forward by ${ago(now, now + demo.clock.moved).replace(" ago", "").replace("in ", "")}</span>` : html`<span class="muted">the sandbox's own time</span>`;
+  const due = demo.next_due;
+  const next = html`<button type="button" class="button wide" data-clock-next${attributes({ disabled: !due })}>⏭ To the next deadline</button>
+    <p class="muted due">${due ? html`${due.text} · ${ago(due.at, now)}` : "Nothing is due."}</p>`;
+  return html`<section><h3>Clock</h3><p class="now"><time>${show(now, zone(), { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" })}</time> ${moved}</p>
+    <div class="leaps">${LEAPS.map(([seconds, label]) => html`<button type="button" class="button" data-advance="${seconds}">${label}</button>`)}</div>${next}</section>`;
+}
+
+function system(item) {
+  const modes = MODES.map(([mode, label]) => html`<option value="${mode}"${attributes({ selected: mode === item.mode })}>${label}</option>`);
+  return html`<li class="system mode-${item.mode}" data-key="y:${item.name}"><label for="system-${item.name}">${item.title}</label>
+    <select class="control" id="system-${item.name}" data-system="${item.name}">${modes}</select>
+    <span class="muted">${item.requests} ${item.requests === 1 ? "request" : "requests"}</span>
+    ${item.last ? html`<span class="muted last" title="${item.last}">${item.last}</span>` : ""}</li>`;
+}
+
+const systems = (demo) => html`<section><h3>The company's systems</h3><ul class="systems">${demo.systems.map(system)}</ul></section>`;
+
+export function draw() {
+  at("demo").hidden = !state.demo;
+  at("demo-open").hidden = !state.demo || !at("page").classList.contains("demo-closed");
+  if (!state.demo) return;
+  morph(at("demo-body"), html`${stories(state.demo)}${clockPart(state.demo)}${systems(state.demo)}`);
+  for (const item of state.demo.systems) {
+    const box = at(`system-${item.name}`);
+    if (document.activeElement !== box) box.value = item.mode;
+  }
+}
+
+async function tell(node, kind, body) {
+  if (node.hasAttribute("data-live-busy")) return null;
+  node.setAttribute("data-live-busy", "");
+  const answer = await actDemo(kind, body);
+  node.removeAttribute("data-live-busy");
+  if (!answer.ok) bubble(node, answer.error ?? "That did not work");
+  return answer;
+}
+
+async function lookAt(id) {
+  const { channel, as, thread_ts } = state.demo.stories.find((s) => s.id === id);
+  if (as && as !== state.me) await actAs(as, channel);
+  else if (channel !== state.here && conversation(channel)) await open(channel);
+  if (thread_ts) await openThread(thread_ts);
+}
+
+export function onClick(event) {
+  const node = event.target.closest("[data-story], [data-look], [data-advance], [data-clock-next]");
+  if (!node) return;
+  const { story: id, look: watched, advance } = node.dataset;
+  if (id) tell(node, "story", { id });
+  else if (watched) lookAt(watched);
+  else if (advance) tell(node, "clock", { advance: Number(advance) });
+  else tell(node, "clock", { to: "next" });
+}
+
+function onChange(event) {
+  const box = event.target.closest("[data-system]");
+  if (box) tell(box, "system", { name: box.dataset.system, mode: box.value });
+}
+
+function collapse(closed) {
+  at("page").classList.toggle("demo-closed", closed);
+  draw();
+  at(closed ? "demo-open" : "demo-close").focus();
+}
+
+export async function start() {
+  at("demo").addEventListener("click", onClick);
+  at("messages").addEventListener("click", onClick);
+  at("demo").addEventListener("change", onChange);
+  at("demo-close").addEventListener("click", () => collapse(true));
+  at("demo-open").addEventListener("click", () => collapse(false));
+  at("banner").innerHTML = String(banner());
+  at("banner").addEventListener("click", (event) => { if (event.target.closest("[data-dismiss-banner]")) at("banner").hidden = true; });
+  setDemo(await get("/ui/demo").catch(() => null));
+}
