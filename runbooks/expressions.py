@@ -125,7 +125,7 @@ def nearest(found: str, known: frozenset[str]) -> str:
     """A hint: the known name that is nearest to what was found, or all of them if they are few."""
     if close := get_close_matches(found, known, 1):
         return f"did you mean {close[0]}?"
-    return f"known here: {', '.join(sorted(known))}" if len(known) <= 12 else "see the list of names"
+    return f"there are {', '.join(sorted(known))}"
 
 
 @singledispatch
@@ -345,7 +345,7 @@ def _(node: nodes.Compare, scope: Scope) -> Run:
 def _arguments(node: nodes.Filter | nodes.Test, scope: Scope) -> tuple[list[Run], dict[str, Run]]:
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         raise scope.refuse("arguments are written out, without * and **", "*")
-    return [build(each, scope) for each in node.args], {each.key: build(each.value, scope) for each in node.kwargs}
+    return [build(each, scope) for each in node.args], {str(each.key): build(each.value, scope) for each in node.kwargs}
 
 
 @build.register

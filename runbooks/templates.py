@@ -7,6 +7,7 @@ bounded, whatever the policy or the data say.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -91,10 +92,8 @@ class Expression:
         beyond 2^53 (which RFC 8785 refuses) are texts. Redacted fields are the caller's to take out.
         """
         frame = Frame(names)
-        try:
+        with suppress(Missing, ExpressionFault):
             _guarded(self, frame)
-        except (Missing, ExpressionFault):
-            pass
         return {path[:_FACT_LIMIT]: _fact(frame.reads[path]) for path in list(frame.reads)[:_FACTS]}
 
 
@@ -260,6 +259,8 @@ def _guarded(expression: Expression, frame: Frame) -> object:
         return expression.run(frame)
     except Missing as missing:
         raise missing if missing.path else Missing(_shown(expression.source)) from None
+    except ExpressionFault as fault:
+        raise ExpressionFault(f"{_shown(expression.source)}: {fault.message}", fault.hint) from None
     except _WHAT_GOES_WRONG as error:
         raise ExpressionFault(f"{_shown(expression.source)}: {_shown(str(error))}") from None
 
