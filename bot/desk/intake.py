@@ -20,6 +20,7 @@ from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM, Actor
 from bot.rules.fingerprint import fingerprint, match_key
 from bot.rules.routing import Routing, route
+from runbooks.templates import ExpressionFault, Missing
 from store.audit import canonical
 from store.ids import take
 from store.models import Case, Event, ExceptionReport, SeenRequest
@@ -96,7 +97,9 @@ def report(tx: Tx, submissions: Sequence[Submission]) -> list[Answer]:
     """One answer per submission: a result per report, or `KeyReused`. Everything is committed together."""
     before = _answered_before(tx, submissions)
     answers: list[Answer | None] = [before.get(submission.key or "") for submission in submissions]
-    first_with = {submission.key: at for at, submission in reversed(list(enumerate(submissions))) if submission.key}
+    first_with: dict[str | None, int] = {
+        submission.key: at for at, submission in reversed(list(enumerate(submissions))) if submission.key
+    }
     fresh = [
         at
         for at, submission in enumerate(submissions)
@@ -123,7 +126,7 @@ def _as_first(
 
 
 def _answered_before(tx: Tx, submissions: Sequence[Submission]) -> dict[str, Answer]:
-    keys = {submission.key: submission.digest for submission in submissions if submission.key}
+    keys: dict[str, str] = {submission.key: submission.digest for submission in submissions if submission.key}
     if not keys:
         return {}
     rows = tx.session.execute(select(SeenRequest).where(col(SeenRequest.key).in_(keys))).scalars()
@@ -213,14 +216,24 @@ def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
         names=names,
         asked_priority=report.priority,
     )
-    group = [str(text.render(names)) for text in routing.terms.group_by]
+    group = _group(routing, names)
     print_ = fingerprint(report.workflow, report.failure_mode, title=report.title, subject=report.subject, group=group)
     key = match_key(report.workflow, dedup_key=report.dedup_key, fingerprint=print_)
     return _Prepared(report, routing, print_, key, event_id)
 
 
+def _group(routing: Routing, names: Mapping[str, Any]) -> str | None:
+    """What the contract groups by; None: it does not say, or its field is missing from this event."""
+    if routing.terms.group_by is None:
+        return None
+    try:
+        return routing.terms.group_by.render_text(names)
+    except (Missing, ExpressionFault):
+        return None
+
+
 def _open_matches(tx: Tx, keys: set[str]) -> dict[str, _Match]:
-    """The open cases of these keys, locked in the order of their ids, so that two writers cannot wait for each other."""
+    """The open cases of these keys, locked in the order of their ids: two writers cannot wait for each other."""
     columns = select(col(Case.match_key), col(Case.id), col(Case.occurrences), col(Case.channel))
     wanted = columns.where(col(Case.match_key).in_(keys), col(Case.closed_at).is_(None))
     rows = tx.session.execute(wanted.order_by(col(Case.id)).with_for_update())
@@ -306,19 +319,24 @@ def _count(tx: Tx, matches: Mapping[int, _Match]) -> None:
     tx.session.connection().execute(counted, [{"of": of, "to": match.occurrences} for of, match in matches.items()])
 
 
+def report_one(tx: Tx, report: Report) -> tuple[int, bool]:
+    """What the product itself reports within another command: the id of its case, and whether it is new."""
+    [result] = _take_in(tx, [report])
+    return int(result.case.removeprefix("C-")), not result.deduplicated
+
+
 def report_policy_fault(tx: Tx, workflow: str, fault: str, *, found_by: int | None = None) -> None:
     """One open case per fault of a workflow's policy, for its steward: it passes by the routing rules."""
     detail = f"{fault}\nFound while routing C-{found_by}." if found_by else fault
-    _take_in(
+    title = f"The policy of {workflow} has a fault"
+    report_one(
         tx,
-        [
-            Report(
-                by=SYSTEM,
-                workflow=workflow,
-                failure_mode="policy_fault",
-                detail=detail,
-                title=f"The policy of {workflow} has a fault",
-                dedup_key=f"policy_fault:{fault[:200]}",
-            )
-        ],
+        Report(
+            by=SYSTEM,
+            workflow=workflow,
+            failure_mode="policy_fault",
+            title=title,
+            detail=detail,
+            dedup_key=f"policy_fault:{fault[:200]}",
+        ),
     )

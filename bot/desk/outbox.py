@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-CLAIM_LEASE = timedelta(seconds=60)
+from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from bot.desk.intake import Report, report_one
+from bot.desk.people import reach
+from bot.desk.telling import page
+from bot.desk.tx import Tx
+from bot.rules.actors import SYSTEM
+from bot.rules.pacing import Kind
+from bot.rules.saying import What
+from store.models import Case, Owed
+
+CLAIM_LEASE = timedelta(seconds=30)
+"""Longer than a sender may take."""
+WINDOW = 100
+"""So many messages are looked at in one claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +62,203 @@ class Undelivered(Exception):
         self.retry_after = retry_after
         self.unknown = unknown
         self.scope = scope
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOwed:
+    """What may be claimed: `may_send(kind, channel)` is asked for each candidate, in their order, and takes the
+    tokens; `held` are the channels that cannot send now, `updates_held` says that no card can be updated."""
+
+    may_send: Callable[[Kind, str], bool]
+    kinds: tuple[str, ...]
+    held: tuple[str, ...] = ()
+    updates_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A claimed message left; `result` is what the other side said (channel and ts of a Slack message)."""
+
+    message: Claimed
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A claimed message did not leave, or nobody knows."""
+
+    message: Claimed
+    because: str
+    permanent: bool
+    unknown: bool
+    again_at: datetime
+
+
+def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
+    """Takes messages that are due for one lease, pages first. One at a time for each case and channel, in their
+    order; a message whose sender did not come back within its lease is taken over as perhaps sent."""
+    chosen = [
+        row
+        for row in _candidates(tx, command)
+        if command.may_send(_cost(row.kind, is_update=row.card_ts is not None), row.channel)
+    ]
+    if chosen:
+        ids = [row.id for row in chosen]
+        taken = (
+            update(Owed)
+            .where(col(Owed.id).in_(ids))
+            .values(
+                state="sending",
+                attempts=col(Owed.attempts) + 1,
+                lease_until=tx.now + CLAIM_LEASE,
+                maybe_sent=or_(col(Owed.maybe_sent), col(Owed.state) == "sending"),
+            )
+        )
+        tx.session.execute(taken.execution_options(synchronize_session=False))
+    return [_claimed(row) for row in chosen]
+
+
+def _cost(kind: str, *, is_update: bool) -> Kind:
+    if kind == "page":
+        return Kind.PAGE
+    return Kind.UPDATE if kind == "card" and is_update else Kind.POST
+
+
+def _claimed(row: Any) -> Claimed:
+    return Claimed(
+        row.id,
+        row.kind,
+        row.key,
+        row.case_id,
+        row.channel,
+        row.payload,
+        row.attempts + 1,
+        row.maybe_sent or row.state == "sending",
+        row.created_at,
+    )
+
+
+def _candidates(tx: Tx, command: ClaimOwed) -> Sequence[Any]:
+    outbox: Any = aliased(Owed)
+    earlier: Any = aliased(Owed)
+    cases: Any = aliased(Case)
+    columns = [
+        getattr(outbox, name)
+        for name in (
+            "id",
+            "kind",
+            "key",
+            "case_id",
+            "channel",
+            "payload",
+            "attempts",
+            "maybe_sent",
+            "state",
+            "created_at",
+        )
+    ]
+    is_due = or_(
+        and_(outbox.state == "owed", outbox.not_before_at <= tx.now),
+        and_(outbox.state == "sending", outbox.lease_until <= tx.now),
+    )
+    in_front = exists().where(
+        earlier.case_id == outbox.case_id,
+        earlier.channel == outbox.channel,
+        earlier.id < outbox.id,
+        earlier.state.in_(("owed", "sending")),
+        or_(earlier.kind != "card", cases.card_ts.is_(None)),
+    )
+    wanted = (
+        select(*columns, cases.card_ts)
+        .outerjoin(cases, cases.id == outbox.case_id)
+        .where(is_due, outbox.kind.in_(command.kinds), ~in_front)
+        .order_by(case((outbox.kind == "page", 0), else_=1), outbox.id)
+        .limit(WINDOW)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    if command.held:
+        wanted = wanted.where(
+            or_(outbox.channel.not_in(command.held), and_(outbox.kind == "card", cases.card_ts.is_not(None)))
+        )
+    if command.updates_held:
+        wanted = wanted.where(or_(outbox.kind != "card", cases.card_ts.is_(None)))
+    return tx.session.execute(wanted).all()
+
+
+def sent(tx: Tx, command: Sent) -> None:
+    """The message left. A card's place is kept on its case, so that it is edited from then on; a page is on record."""
+    message = command.message
+    mine = update(Owed).where(
+        col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts
+    )
+    values = {"state": "sent", "sent_at": tx.now, "result": dict(command.result), "lease_until": None}
+    if not tx.session.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]
+        return
+    if message.kind == "card" and command.result.get("ts"):
+        _keep_place(tx, message, command.result)
+    if message.kind == "page":
+        tx.record("page.sent", case_id=message.case_id, person=message.channel, what=message.payload.get("what"))
+
+
+def _keep_place(tx: Tx, message: Claimed, result: Mapping[str, Any]) -> None:
+    place = update(Case).where(col(Case.id) == message.case_id)
+    thread = func.coalesce(col(Case.thread_ts), result["ts"])
+    tx.session.execute(
+        place.values(channel=result["channel"], card_ts=result["ts"], thread_ts=thread).execution_options(
+            synchronize_session=False
+        )
+    )
+
+
+def not_sent(tx: Tx, command: NotSent) -> None:
+    """The message is owed again at `again_at`, or given up for good: then it is a dead letter, which is a case."""
+    message = command.message
+    mine = [col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts]
+    state = "dead" if command.permanent else "cancelled" if _is_owed_anew(tx, message) else "owed"
+    values = {
+        "state": state,
+        "not_before_at": command.again_at,
+        "lease_until": None,
+        "maybe_sent": message.maybe_sent or command.unknown,
+        "result": {"because": command.because},
+    }
+    changed = tx.session.execute(update(Owed).where(*mine).values(**values)).rowcount  # type: ignore[attr-defined]
+    if changed and command.permanent:
+        _dead_letter(tx, message, command.because)
+
+
+def _is_owed_anew(tx: Tx, message: Claimed) -> bool:
+    again = select(col(Owed.id)).where(col(Owed.key) == message.key, col(Owed.state) == "owed")
+    return tx.session.execute(again).first() is not None
+
+
+def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:
+    """One open case for what cannot be delivered to one place for one reason; its people are told directly, since
+    the channel may be what is broken. What fails about such a case is only put on its record."""
+    about = tx.session.get(Case, message.case_id) if message.case_id else None
+    tx.record("dead_letter", case_id=message.case_id, kind=message.kind, channel=message.channel, because=because)
+    if about is None or about.failure_mode == "dead_letter":
+        return
+    case_id, is_new = report_one(
+        tx,
+        Report(
+            by=SYSTEM,
+            workflow=about.workflow,
+            failure_mode="dead_letter",
+            subject=message.channel,
+            title=f"Slack does not take messages to {message.channel}: {because}",
+            detail=f"First seen with a {message.kind} about {about.ref}.",
+            dedup_key=f"dead_letter:{message.channel}:{because}",
+        ),
+    )
+    if is_new and message.kind != "page":
+        dead = tx.session.get_one(Case, case_id)
+        page(tx, dead, reach(tx, dead.owner), What.DEAD_LETTER, kind=message.kind, because=because)
+
+
+def next_due(session: Session, *, kinds: tuple[str, ...]) -> datetime | None:
+    """When the next message may be sent or taken over; None: nothing is owed. A channel's pace is not in it."""
+    owed = select(func.min(col(Owed.not_before_at))).where(col(Owed.state) == "owed", col(Owed.kind).in_(kinds))
+    left = select(func.min(col(Owed.lease_until))).where(col(Owed.state) == "sending", col(Owed.kind).in_(kinds))
+    times = [session.execute(each).scalar() for each in (owed, left)]
+    return min((at for at in times if at is not None), default=None)

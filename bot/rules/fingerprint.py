@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 
 VERSION = "v1"
 
 
-def fingerprint(workflow: str, failure_mode: str, *, title: str, subject: str | None, group: Sequence[str] = ()) -> str:
-    """`v1:` and a SHA-256 over workflow, failure mode and what groups: the contract's `group_by` values where it
-    names any, else the subject and the title (letter case and spacing aside)."""
-    by = list(group) or [subject or "", " ".join(title.casefold().split())]
+def fingerprint(workflow: str, failure_mode: str, *, title: str, subject: str | None, group: str | None = None) -> str:
+    """`v1:` and a SHA-256 over workflow, failure mode and what groups: the contract's `group_by` where it says
+    one, else the subject and the title (letter case and spacing aside)."""
+    by = [group] if group is not None else [subject or "", " ".join(title.casefold().split())]
     digest = hashlib.sha256(json.dumps([workflow, failure_mode, *by]).encode()).hexdigest()
     return f"{VERSION}:{digest[:40]}"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from runbooks.contracts import Contract, Mode, RoutingRule
 from runbooks.lengths import Length
 from runbooks.policy import Policy
-from runbooks.templates import ExpressionFault
-from runbooks.team import Ladders
+from runbooks.team import Ladders, Priority
+from runbooks.templates import ExpressionFault, Text
 
 UNROUTED_PRIORITY = "P3"
 LOOP_PROOF = ("policy_fault", "dead_letter")
@@ -31,7 +31,7 @@ class Terms:
     runbooks: tuple[str, ...]
     next_step: str | None
     auto_fix: str | None
-    group_by: tuple[str, ...]
+    group_by: Text | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def terms(
     """The terms of a failure mode under a contract (`None`: unknown workflow), with `rule` laid over them."""
     mode = _mode(contract, failure_mode)
     priority = (rule and rule.priority) or asked_priority or (mode and mode.priority) or UNROUTED_PRIORITY
-    windows = policy.team.defaults.priorities[priority]
+    windows = policy.team.defaults.priorities[cast(Priority, priority)]
     return Terms(
         rule=rule.name if rule else "",
         route=_laid("route", rule, mode) or "owner_queue",
@@ -119,7 +119,7 @@ def terms(
         runbooks=tuple(_laid("runbooks", rule, mode) or ()),
         next_step=_laid("next_step", rule, mode),
         auto_fix=_auto_fix(_laid("auto_fix", rule, mode)),
-        group_by=tuple(_laid("group_by", rule, mode) or ()),
+        group_by=_laid("group_by", rule, mode),
     )
 
 

@@ -1,0 +1,66 @@
+"""How fast messages may leave: Slack's limits as token buckets, and the pauses after a failure.
+
+Sources: chat.postMessage takes about one message a second per channel with short bursts, and several hundred a
+minute per workspace; chat.update is tier 3, fifty a minute for the whole workspace (docs.slack.dev, rate limits)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a message costs."""
+
+    PAGE = "page"
+    POST = "post"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`burst` at once, and one more each `every`."""
+
+    burst: int
+    every: timedelta
+
+
+CHANNEL = Limit(burst=3, every=timedelta(seconds=1.1))
+UPDATES = Limit(burst=10, every=timedelta(seconds=1.25))
+POSTS = Limit(burst=30, every=timedelta(seconds=0.4))
+PAGES = Limit(burst=30, every=timedelta(seconds=0.4))
+"""Pages have a budget of their own, which posts and updates cannot eat."""
+
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Full of tokens at `full_at`; each token taken puts that off by `every`."""
+
+    limit: Limit
+    full_at: datetime
+
+    def free_at(self) -> datetime:
+        """When the next token is there: in the past, when one is there now."""
+        return self.full_at - self.limit.every * (self.limit.burst - 1)
+
+    def spent(self, now: datetime) -> Bucket:
+        """The bucket with one token less."""
+        return Bucket(self.limit, max(self.full_at, now) + self.limit.every)
+
+
+def buckets(kind: Kind, channel: str) -> Iterator[tuple[str, Limit]]:
+    """The buckets that a message takes a token from, by name."""
+    if kind is Kind.UPDATE:
+        yield "updates", UPDATES
+        return
+    yield f"channel:{channel}", CHANNEL
+    yield ("pages", PAGES) if kind is Kind.PAGE else ("posts", POSTS)
+
+
+def pause(attempts: int) -> timedelta:
+    """The pause after the n-th failed try: 1, 2, 4… seconds, five minutes at the most, as long as it takes."""
+    return min(timedelta(seconds=2.0 ** min(attempts - 1, 20)), LONGEST_PAUSE)
