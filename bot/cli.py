@@ -1,0 +1,135 @@
+"""What a person types: `pointsman …`, also `python -m bot …`.
+
+A command answers 0 when all is well, 1 when it found something wrong, 2 when it could not be carried out; then the
+one line on standard error says what to do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bot import commands
+from bot.settings import SettingsFault
+from bot.start import StartFault
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carries out a command line; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.act(arguments)
+    except (SettingsFault, StartFault) as fault:
+        print(f"pointsman: {fault}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pointsman",
+        description="Catches what your automations drop: every exception gets an owner, a deadline and a button.",
+        epilog="New here? Type: pointsman demo",
+    )
+    of = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _service(of)
+    _folder(of)
+    _upkeep(of)
+    _audit(of)
+    return parser
+
+
+Of = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(of: Of, name: str, act: Command, help_: str, more: str = "") -> argparse.ArgumentParser:
+    added = of.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}. {more}".strip())
+    added.set_defaults(act=act)
+    return added
+
+
+def _service(of: Of) -> None:
+    demo = _add(
+        of,
+        "demo",
+        commands.demo,
+        "the whole product on this machine, in your browser, with an example company",
+        "Needs no account and no set-up. Prints the address to open; Ctrl-C leaves nothing running.",
+    )
+    demo.add_argument("--port", type=_port, default=8080, help="where to listen on 127.0.0.1 (default: 8080)")
+    _add(
+        of,
+        "run",
+        commands.run,
+        "runs the service",
+        "It is told what to do by the environment: SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or "
+        "SLACK_SIGNING_SECRET (HTTP), DATABASE_URL, POINTSMAN_POLICY (the policy folder), HOST, PORT, LOG_LEVEL, "
+        "LOG_FORMAT. A secret is also read from the file that NAME_FILE names. Stops on SIGTERM, reads the policy "
+        "folder again on SIGHUP.",
+    )
+
+
+def _folder(of: Of) -> None:
+    init = _add(of, "init", commands.init, "writes a starter policy folder", "It changes no file that is there.")
+    init.add_argument("folder", type=Path, metavar="DIR")
+    check = _add(
+        of,
+        "check",
+        commands.check,
+        "checks a policy folder",
+        "Prints every fault as file:line:column and exits with 1 if there is one. Needs no environment.",
+    )
+    check.add_argument("folder", type=Path, metavar="DIR")
+    _add(
+        of,
+        "schema",
+        commands.schema,
+        "prints the JSON Schemas of the policy files, for editors",
+        "One object: the schema of each kind of file by its name.",
+    )
+    manifest = _add(
+        of,
+        "manifest",
+        commands.manifest,
+        "prints the Slack app manifest",
+        "Paste it where Slack asks for one: api.slack.com/apps, Create New App, From a manifest.",
+    )
+    manifest.add_argument(
+        "--url", help="the public https address of this service, for HTTP; without it the manifest is for Socket Mode"
+    )
+
+
+def _upkeep(of: Of) -> None:
+    _add(
+        of,
+        "migrate",
+        commands.migrate,
+        "brings the database to this version",
+        "`run` does it by itself; with several replicas do it once, before they start.",
+    )
+    _add(of, "doctor", commands.doctor, "looks at everything the service needs and says what to do")
+
+
+def _audit(of: Of) -> None:
+    audit = of.add_parser("audit", help="the audit log", description="Checks and exports the audit log.")
+    under = audit.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify = _add(
+        under,
+        "verify",
+        commands.audit_verify,
+        "checks that nothing in the audit log was changed",
+        "Exits with 1 and names the first entry of each chain that does not hold.",
+    )
+    verify.add_argument("--case", metavar="REF", help="only this case, such as C-17")
+    _add(under, "export", commands.audit_export, "prints the audit log, one JSON object a line")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use a number up to 65535, 0 for a free one")
+    return int(text)

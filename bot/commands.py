@@ -1,0 +1,158 @@
+"""The commands of `pointsman`. What only one of them needs is imported there, so that the others start fast."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.settings import Settings, read_settings
+from bot.start import StartFault, first_line
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from store.database import Database
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """The whole product on this machine, until Ctrl-C."""
+    from bot.sandbox.demo import run
+
+    run(arguments.port)
+    return 0
+
+
+def run(_: argparse.Namespace) -> int:
+    """The service, until it is told to stop."""
+    from bot.main import run_until_stopped
+
+    asyncio.run(run_until_stopped(read_settings(os.environ), environment=os.environ))
+    return 0
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Writes the starter folder, and says what to do next."""
+    from bot.starter import write_starter
+
+    for path in write_starter(arguments.folder):
+        print(f"wrote {path}")
+    print(
+        f"Put your own channels and people in {arguments.folder / 'team.yml'}, then: pointsman check {arguments.folder}"
+    )
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Every fault on standard output; 1 if there is one."""
+    from runbooks.policy import PolicyFaults, load, read_folder
+
+    try:
+        policy = load(read_folder(arguments.folder))
+    except PolicyFaults as faults:
+        print(faults)
+        return 1
+    for warning in policy.warnings:
+        print(f"warning: {warning}")
+    print(
+        f"ok: {len(policy.workflows)} workflows, {len(policy.runbooks)} runbooks, {len(policy.team.roles)} roles, "
+        f"{len(policy.connectors)} connectors, {len(policy.sources)} sources"
+    )
+    return 0
+
+
+def migrate(_: argparse.Namespace) -> int:
+    """Brings the database to this version."""
+    from store.migrate import migrate as bring
+
+    settings = read_settings(os.environ)
+    bring(settings.database_url)
+    print("the database is at this version")
+    return 0
+
+
+def schema(_: argparse.Namespace) -> int:
+    """The JSON Schemas of the policy's files."""
+    from runbooks.schemas import json_schemas
+
+    print(json.dumps(json_schemas(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def manifest(arguments: argparse.Namespace) -> int:
+    """The manifest of the Slack app, as YAML."""
+    from bot.slack.manifest import manifest as of
+
+    print(of(arguments.url), end="")
+    return 0
+
+
+def doctor(_: argparse.Namespace) -> int:
+    """A line for each thing looked at; 1 if one of them needs somebody."""
+    from bot.doctor import look
+
+    findings = asyncio.run(look(read_settings(os.environ), os.environ))
+    for finding in findings:
+        print(finding)
+    return 0 if all(finding.is_well for finding in findings) else 1
+
+
+def audit_verify(arguments: argparse.Namespace) -> int:
+    """The first entry of each chain that does not hold; 1 if there is one."""
+    from store import audit
+
+    chain = audit.chain_of(_case_id(arguments.case)) if arguments.case else None
+    with _database(read_settings(os.environ)) as database:
+        if chain and not database.read_now(lambda session: audit.read(session, chain)):
+            raise StartFault(f"there is no case {arguments.case}: nothing is recorded of it")
+        broken = database.read_now(lambda session: list(audit.verify(session, chain=chain)))
+    for each in broken:
+        print(each)
+    if not broken:
+        print("ok: every entry holds")
+    return 1 if broken else 0
+
+
+def audit_export(_: argparse.Namespace) -> int:
+    """Every entry of every chain, one JSON object a line, each with its hash and the one it follows."""
+    from store import audit
+
+    def write_lines(session: Session) -> None:
+        for entry in audit.export(session):
+            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    with _database(read_settings(os.environ)) as database:
+        database.read_now(write_lines)
+    return 0
+
+
+def _case_id(ref: str) -> int:
+    number = ref.upper().removeprefix("C-")
+    if not (number.isascii() and number.isdigit()):
+        raise StartFault(f"{ref!r} is not the name of a case; write it as the card does, such as C-17")
+    return int(number)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    """The database that is there already: a look at it must not make an empty one."""
+    from store.database import Database
+
+    url = settings.database_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        raise StartFault(f"DATABASE_URL: there is no database at {url}; `pointsman migrate` makes one")
+    database = Database(url)
+    try:
+        yield database
+    except SQLAlchemyError as fault:
+        raise StartFault(f"DATABASE_URL: the database does not answer: {first_line(fault)}") from None
+    finally:
+        database.close()
