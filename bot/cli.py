@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from bot import commands
 from bot.settings import SettingsFault
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-Of = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Of: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add(of: Of, name: str, act: Command, help_: str, more: str = "") -> argparse.ArgumentParser:

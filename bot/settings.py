@@ -49,7 +49,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of this environment. Raises `SettingsFault` naming every variable that is wrong."""
     said: dict[str, str] = {}
     for field, name in NAMES.items():
-        value = environment.get(name) or _from_file(environment.get(f"{name}_FILE"), name)
+        value = read_secret(environment, name)
         if value:
             said[field] = value
     try:
@@ -57,6 +57,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     except ValidationError as faults:
         lines = (f"{NAMES[str(fault['loc'][0])]}: {fault['msg']}" for fault in faults.errors())
         raise SettingsFault("\n".join(lines)) from None
+
+
+def read_secret(environment: Mapping[str, str], name: str) -> str | None:
+    """The value of a variable, or what is in the file that NAME_FILE names; None if there is neither. Raises
+    `SettingsFault` for a file that cannot be read."""
+    return environment.get(name) or _from_file(environment.get(f"{name}_FILE"), name)
 
 
 def _from_file(path: str | None, name: str) -> str | None:

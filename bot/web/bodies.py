@@ -1,0 +1,65 @@
+"""What a body must be before anybody looks at what it says: JSON, of bounded size and depth, and storable."""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic_core import from_json
+
+from bot.web.problems import Problem, kind
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The bytes of the body. Raises `Problem` 413 for more than 1 MiB."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        detail = f"the body is larger than {MAX_BYTES} bytes; send the reports in several requests"
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, kind=kind("too-large")) from None
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body: UTF-8, at most 64 levels deep, without NUL characters (no database keeps them), lone
+    surrogates or numbers beyond what a double holds. Raises `Problem` 400, and for too deep ones 422.
+
+    pydantic's parser stops at a depth of its own, far from the end of the stack; json.loads would not."""
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as fault:
+        if "recursion limit" in str(fault):
+            raise _too_deep() from None
+        detail = f"the body is not JSON in UTF-8: {fault}"
+        raise Problem(HTTPStatus.BAD_REQUEST, detail, kind=kind("not-json")) from None
+    _refuse_unstorable(value, MAX_DEPTH)
+    return value
+
+
+def _refuse_unstorable(value: Any, depth_left: int) -> None:
+    of = type(value)
+    if of is str:
+        if "\0" in value:
+            raise _unstorable("it has a NUL character (\\u0000)")
+    elif of is dict or of is list:
+        if not depth_left:
+            raise _too_deep()
+        if of is dict and any("\0" in key for key in value):
+            raise _unstorable("it has a NUL character (\\u0000) in a key")
+        for item in value.values() if of is dict else value:
+            _refuse_unstorable(item, depth_left - 1)
+    elif of is float and not math.isfinite(value):
+        raise _unstorable("it has a number that is too large; send it as a string")
+
+
+def _unstorable(why: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, f"the body cannot be kept: {why}", kind=kind("not-json"))
+
+
+def _too_deep() -> Problem:
+    detail = f"the body is nested deeper than {MAX_DEPTH} levels; send the inner part as a string"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("too-deep"))
