@@ -8,7 +8,7 @@ from enum import StrEnum
 class What(StrEnum):
     """Something that happened, with the facts that its sentence needs (in brackets)."""
 
-    ACKNOWLEDGED = "acknowledged"  # by, until
+    ACKNOWLEDGED = "acknowledged"  # by, until, again (the same person once more)
     LEASE_RAN_OUT = "lease_ran_out"  # by
     ASSIGNED = "assigned"  # by, to
     HANDED_OFF = "handed_off"  # by, from, to, people
@@ -24,9 +24,11 @@ class What(StrEnum):
     WINDOW_PASSED = "window_passed"  # window, due_at
     ESCALATED = "escalated"  # ladder (unacknowledged | unresolved | by_hand), step, of, role, people, because, by
     NOBODY_FOUND = "nobody_found"  # ladder, step, role, because
-    EXHAUSTED = "exhausted"  # ladder
+    EXHAUSTED = "exhausted"  # ladder, people (told by hand all the same)
     OPENED_ON_CALL = "opened_on_call"  # role, people
-    OPENED_FROM_THREAD = "opened_from_thread"  # by
+    OPENED_FROM_THREAD = "opened_from_thread"  # by, title, owner, channel, thread_ts, state
+    OPENED_BY_HAND = "opened_by_hand"  # by, title, owner, channel, state
+    ROTA_OVERRIDDEN = "rota_overridden"  # by, rota, person, start_at, end_at
     FAILED_TOLD = "failed_told"  # by, reason: for the accountable role
     DELIVERY_ASKED = "delivery_asked"  # by, verb (retry | replay), request
     DELIVERY_DONE = "delivery_done"  # verb, status, response, already

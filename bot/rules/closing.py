@@ -1,0 +1,20 @@
+"""How a case may end: the reasons for resolving one, and the sentences that say them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "fixed": "Fixed",
+        "fixed_by_itself": "It fixed itself",
+        "not_a_problem": "It was not a problem",
+        "duplicate": "Another case covers it",
+        "worked_around": "Worked around; the cause is still there",
+    }
+)
+"""The reasons for resolving, in the order in which they are offered, and what they are called."""
+
+SHORTEST_REASON = 10
+"""Characters of a reason in free words (fail, reopen): fewer say nothing."""
