@@ -1,0 +1,161 @@
+"""What a newcomer can play: each story breaks something for real and says where to look."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.sandbox.company.automations import Automations
+from bot.sandbox.company.systems import Mode, System
+
+Say = Callable[[str, str, str, str | None], Awaitable[str]]
+"""Posts as a person: user, channel, text, thread; returns the message's ts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One button of the demo: what it does, and where to watch, as whom."""
+
+    id: str
+    title: str
+    text: str
+    watch: str
+    channel: str
+    user: str
+
+    def as_json(self, state: str) -> dict[str, Any]:
+        """How the demo's panel shows it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "text": self.text,
+            "watch": self.watch,
+            "channel": self.channel,
+            "as": self.user,
+            "state": state,
+        }
+
+
+STORIES = (
+    Story(
+        "renewal",
+        "1 · A notice is not delivered",
+        "Marketing goes down and a renewal notice fails. A P1 case pages the person on call. Put Marketing back to "
+        "“ok” below, press *Retry* on the card, then *Resolve*.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0ADA",
+    ),
+    Story(
+        "refund",
+        "2 · A refund's callback is lost",
+        "Billing pays and never says so. Press *Replay*: billing is asked first whether it has the refund, so nobody "
+        "is paid twice.",
+        "#billing",
+        "C0BILLING",
+        "U0FAY",
+    ),
+    Story(
+        "thread",
+        "3 · A thread becomes a case",
+        "Colleagues argue in a thread and nobody owns it. React with 🚨 to a message there, or use its menu → *Open a "
+        "case*.",
+        "#support",
+        "C0SUPPORT",
+        "U0DEE",
+    ),
+    Story(
+        "lead",
+        "4 · A lead lost its tier",
+        "A form field was renamed, and a lead went to the wrong team. Let nobody answer: move the clock to the next "
+        "deadline and watch it escalate.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0BEN",
+    ),
+    Story(
+        "ticket",
+        "5 · A VIP ticket without context",
+        "The CRM does not know the customer. A rule of the contract sends VIPs straight to the person on call.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0CLEO",
+    ),
+    Story(
+        "storm",
+        "6 · Forty failures at once",
+        "The same failure forty times in a second: one case, one card, one count.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0ADA",
+    ),
+)
+
+
+class Stage:
+    """Plays the stories against the example company."""
+
+    def __init__(self, automations: Automations, systems: Mapping[str, System], say: Say) -> None:
+        self._automations = automations
+        self._systems = systems
+        self._say = say
+        self._numbers = itertools.count(1)
+        self._plays: dict[str, Callable[[int], Awaitable[None]]] = {
+            "renewal": self._renewal,
+            "refund": self._refund,
+            "thread": self._thread,
+            "lead": self._lead,
+            "ticket": self._ticket,
+            "storm": self._storm,
+        }
+
+    async def play(self, story_id: str) -> None:
+        """Plays one story to its end. Raises `KeyError` for one that there is not."""
+        await self._plays[story_id](next(self._numbers))
+
+    async def _renewal(self, number: int) -> None:
+        self._set("marketing", Mode.FAIL)
+        await self._automations.renewal_notice(
+            {
+                "account_id": f"acct_{40 + number}",
+                "account_status": "active",
+                "renewal_date": "2027-01-15",
+                "arr_cents": 1_200_000,
+            }
+        )
+
+    async def _refund(self, number: int) -> None:
+        self._set("billing", Mode.LOSE_CALLBACKS)
+        await self._automations.refund(
+            {"refund_id": f"re_{700 + number}", "customer_id": f"cus_{number}", "amount_cents": 4_900}
+        )
+
+    async def _thread(self, number: int) -> None:
+        first = await self._say(
+            "U0ELI",
+            "C0SUPPORT",
+            f"Order {8800 + number} was charged twice, the customer is upset "
+            "and asks for the second time. Who has this?",
+            None,
+        )
+        await self._say("U0FAY", "C0SUPPORT", "I thought revenue ops looked at it yesterday?", first)
+        await self._say("U0DEE", "C0SUPPORT", "Not us. Does anybody know where this stands?", first)
+
+    async def _lead(self, number: int) -> None:
+        await self._automations.new_lead({"lead_id": f"lead_{300 + number}", "plan_tier": "vip", "source": "webinar"})
+
+    async def _ticket(self, number: int) -> None:
+        await self._automations.new_ticket(
+            {"ticket_id": f"T-{90 + number}", "contact_id": f"con_{number}", "tier": "vip"}
+        )
+
+    async def _storm(self, number: int) -> None:
+        event = {"account_id": f"acct_{number}99", "account_status": "active", "renewal_dt": "2027-01-20"}
+        for _ in range(40):
+            await self._automations.renewal_notice(event)
+
+    def _set(self, name: str, mode: Mode) -> None:
+        self._systems[name].mode = mode
+        self._systems[name].changed()

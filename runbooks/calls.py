@@ -1,0 +1,178 @@
+"""Requests to connectors: filled in from the policy, sent to the connector's host and nowhere else, bounded.
+
+A request never follows a redirect, and reaches a private, loopback or link-local address only where the connector
+says `private: true`; the address is checked after the name is resolved."""
+
+import asyncio
+import ipaddress
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from runbooks.connectors import Connector, Resolved
+from runbooks.request import Request
+from runbooks.templates import Tree, render_tree
+
+KEPT_BYTES = 50 * 1024
+"""So much of an answer is read and kept."""
+STRUCK_OUT = "•••"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A request with all its texts rendered: what will be sent, beside the connector's own headers."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    json: object
+
+    def on_record(self) -> dict[str, Any]:
+        """How it is kept as evidence; the connector's secrets are not in it."""
+        return {"method": self.method, "path": self.path, "headers": dict(self.headers), "json": self.json}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `status` None: nothing did, and `error` says why; then it may have happened all the same,
+    unless `was_sent` is False."""
+
+    status: int | None
+    headers: Mapping[str, str]
+    body: object
+    text: str
+    error: str = ""
+    was_sent: bool = True
+
+    def as_names(self) -> dict[str, Any]:
+        """The answer as expressions see it (`response`)."""
+        return {"status": self.status, "headers": dict(self.headers), "body": self.body}
+
+
+def fill(request: Request, names: Mapping[str, object]) -> Filled:
+    """Renders path, query, headers and body. Raises `Missing` or `ExpressionFault` where a text cannot be."""
+    path = request.path.render_text(names)
+    query = {name: render_tree(value, names) for name, value in request.query.items()}
+    if query:
+        path += ("&" if "?" in path else "?") + urlencode(query, doseq=True)
+    headers = {name: text.render_text(names) for name, text in request.headers.items()}
+    body = render_tree(request.json, names) if isinstance(request.json, Tree) else request.json
+    return Filled(request.method, path, headers, body)
+
+
+class _PublicOnly(ThreadedResolver):
+    """Resolves names, and refuses those that lead to an address that is not public."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        for each in found:
+            _refuse_private(each["host"])
+        return found
+
+
+class PrivateAddress(OSError):
+    """The connector's host is on a private network, and `private: true` does not stand beside it."""
+
+
+def _refuse_private(address: str) -> None:
+    if not ipaddress.ip_address(address).is_global:
+        raise PrivateAddress(f"{address} is a private address; allow it with `private: true` on the connector")
+
+
+class Caller:
+    """Sends requests; holds the connections. Close it when done."""
+
+    def __init__(self) -> None:
+        self._public = aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=_PublicOnly()))
+        self._any = aiohttp.ClientSession()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._public.close()
+        await self._any.close()
+
+    async def send(
+        self, connector: Connector, resolved: Resolved, filled: Filled, *, timeout: float, headers: Mapping[str, str]
+    ) -> Answer:
+        """The answer to one request, or what kept it from coming. Never raises for what the network does.
+        `timeout` is in seconds, for the whole request."""
+        http = self._any if connector.private else self._public
+        try:
+            _refuse_literal(connector, resolved)
+            return await _send(http, resolved, filled, timeout=timeout, headers=headers)
+        except PrivateAddress as refused:
+            return _nothing(str(refused), was_sent=False)
+        except TimeoutError:
+            return _nothing(f"no answer within {timeout:g} s")
+        except aiohttp.ClientConnectorError as fault:
+            return _nothing(f"no connection: {fault.os_error.strerror or fault.os_error}", was_sent=False)
+        except (aiohttp.ClientError, OSError) as fault:
+            return _nothing(f"the connection was lost: {type(fault).__name__}")
+
+
+def _nothing(error: str, *, was_sent: bool = True) -> Answer:
+    return Answer(None, {}, None, "", error, was_sent)
+
+
+def _refuse_literal(connector: Connector, resolved: Resolved) -> None:
+    """A host that is written as an address is not resolved, so it is checked here."""
+    host = URL(resolved.base_url).host or ""
+    if connector.private:
+        return
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return
+    _refuse_private(host)
+
+
+async def _send(
+    http: aiohttp.ClientSession, resolved: Resolved, filled: Filled, *, timeout: float, headers: Mapping[str, str]
+) -> Answer:
+    url = URL(resolved.base_url + filled.path, encoded=True)
+    sent = http.request(
+        filled.method,
+        url,
+        json=filled.json,
+        headers={**filled.headers, **headers, **resolved.headers},
+        allow_redirects=False,
+        timeout=aiohttp.ClientTimeout(total=timeout),
+    )
+    async with sent as response:
+        raw = await _read(response)
+        text = struck_out(raw.decode(response.get_encoding(), "replace"), resolved)
+        return Answer(
+            response.status, {name.lower(): value for name, value in response.headers.items()}, _parsed(text), text
+        )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.content.readexactly(KEPT_BYTES)
+    except asyncio.IncompleteReadError as whole:
+        return whole.partial
+
+
+def struck_out(text: str, resolved: Resolved) -> str:
+    """The text without the connector's secrets."""
+    for secret in resolved.secrets:
+        text = text.replace(secret, STRUCK_OUT)
+    return text
+
+
+def _parsed(text: str) -> object:
+    """The body if it is JSON, else its text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
