@@ -30,7 +30,10 @@ async function tell(node, action) {
 function pickOverflow(node) {
   const options = JSON.parse(node.dataset.options);
   const items = options.map((option) => ({
-    label: option.text?.text, hint: option.description?.text, value: option.value, option,
+    label: option.text?.text,
+    hint: option.description?.text,
+    value: option.value,
+    option,
   }));
   menu(node, items, ({ option }) => {
     const url = option.url;
@@ -100,7 +103,10 @@ function suggest(box, field) {
   clearTimeout(asked.get(box));
   if (box.matches(".combobox")) delete box.dataset.liveOption;
   if (field.value.length < Number(box.dataset.minimum)) return closeList(box);
-  asked.set(box, setTimeout(() => load(box, field), TYPING_PAUSE));
+  asked.set(
+    box,
+    setTimeout(() => load(box, field), TYPING_PAUSE),
+  );
 }
 
 async function load(box, field) {
@@ -119,9 +125,17 @@ function closeList(box) {
 
 function offer(box, field, options) {
   closeList(box);
-  const items = options.map((option) => ({ label: option.text?.text, hint: option.description?.text, value: option.value, option }));
+  const items = options.map((option) => ({
+    label: option.text?.text,
+    hint: option.description?.text,
+    value: option.value,
+    option,
+  }));
   if (!items.length) return bubble(field, "No results");
-  return offered.set(box, menu(field, items, ({ option }) => choose(box, field, option), { takeFocus: false }));
+  return offered.set(
+    box,
+    menu(field, items, ({ option }) => choose(box, field, option), { takeFocus: false }),
+  );
 }
 
 function choose(box, field, option) {

@@ -35,11 +35,19 @@ const LONGEST_WAIT = 5000;
  * lost, so something may have been missed), `on.lost()` when it fell. Returns a function that closes it for good.
  */
 export function socket(as, on, { tries = Infinity } = {}) {
-  let current, timer, ended = false, failures = 0, opened = false;
+  let current,
+    timer,
+    ended = false,
+    failures = 0,
+    opened = false;
   const connect = () => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     current = new WebSocket(`${scheme}://${location.host}/ui/socket?as=${encodeURIComponent(as)}`);
-    current.onopen = () => { failures = 0; on.open?.(opened); opened = true; };
+    current.onopen = () => {
+      failures = 0;
+      on.open?.(opened);
+      opened = true;
+    };
     current.onmessage = (message) => ended || on.event(JSON.parse(message.data));
     current.onclose = () => ended || again();
   };
@@ -49,5 +57,9 @@ export function socket(as, on, { tries = Infinity } = {}) {
     if (failures < tries) timer = setTimeout(connect, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures));
   };
   connect();
-  return () => { ended = true; clearTimeout(timer); current.close(); };
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+    current.close();
+  };
 }

@@ -1,18 +1,31 @@
 // People as coloured initials. Pure.
 import { html } from "./html.js";
 
-const COLORS = ["#8a4fbf", "#1a7f64", "#b4552d", "#2f6fb5", "#a83279", "#5c6b1f", "#2a7d8c", "#9a3b3b", "#4d55b8", "#7a6211"];
-
-function hashed(id) {
-  return [...id].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) >>> 0, 7);
-}
+export const COLORS = [
+  "#8a4fbf",
+  "#1a7f64",
+  "#b4552d",
+  "#2f6fb5",
+  "#a83279",
+  "#5c6b1f",
+  "#2a7d8c",
+  "#9a3b3b",
+  "#4d55b8",
+  "#7a6211",
+];
 
 function colorOf(user) {
   const own = `#${String(user.color ?? "").replace(/^#/, "")}`;
-  return /^#[0-9a-f]{6}$/i.test(own) ? own : COLORS[hashed(user.id) % COLORS.length];
+  return /^#[0-9a-f]{6}$/i.test(own) ? own : COLORS[0];
 }
 
-const initials = (name) => name.split(/\s+/).map((w) => [...w][0] ?? "").slice(0, 2).join("").toUpperCase();
+const initials = (name) =>
+  name
+    .split(/\s+/)
+    .map((w) => [...w][0] ?? "")
+    .slice(0, 2)
+    .join("")
+    .toUpperCase();
 
 const SIGNAL = html`<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3v18M7 21h10M12 5h7l-2 3 2 3h-7"
   fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>`;

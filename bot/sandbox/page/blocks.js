@@ -10,15 +10,20 @@ const DRAWN = {
   header: (block) => html`<h3 class="block-header">${plain(block.text?.text)}</h3>`,
   divider: () => html`<hr>`,
   section,
-  context: (block, context) => html`<div class="block-context">${(block.elements ?? []).map((e) => contextElement(e, context))}</div>`,
-  actions: (block, context) => html`<div class="block-actions">${(block.elements ?? []).map((e) => element(e, placed(block), context))}</div>`,
+  context: (block, context) => boxed("block-context", block.elements, (e) => contextElement(e, context)),
+  actions: (block, context) => boxed("block-actions", block.elements, (e) => element(e, placed(block), context)),
   image: imageBlock,
   input,
   rich_text: (block, context) => html`<div class="rich">${richText(block, context)}</div>`,
   markdown: (block) => html`<div class="rich">${markdown(block.text)}</div>`,
   table,
-  alert: (block, context) => html`<div class="block-alert ${block.level ?? "default"}" role="note">${textObject(block.text, context)}</div>`,
+  alert: (block, context) =>
+    html`<div class="block-alert ${block.level ?? "default"}" role="note">${textObject(block.text, context)}</div>`,
 };
+
+function boxed(name, list, draw) {
+  return html`<div class="${name}">${(list ?? []).map(draw)}</div>`;
+}
 
 const placed = (block, dispatch = "change") => ({ block: block.block_id ?? "", dispatch });
 
@@ -38,8 +43,10 @@ export const blocks = (list, context) => html`<div class="blocks">${(list ?? [])
 
 function section(block, context) {
   const text = block.text && html`<div class="section-text">${textObject(block.text, context)}</div>`;
-  const fields = block.fields && html`<div class="section-fields">${block.fields.map((f) => html`<div>${textObject(f, context)}</div>`)}</div>`;
-  const accessory = block.accessory && html`<div class="section-accessory">${element(block.accessory, placed(block), context)}</div>`;
+  const fields =
+    block.fields && boxed("section-fields", block.fields, (f) => html`<div>${textObject(f, context)}</div>`);
+  const beside = block.accessory && [block.accessory];
+  const accessory = beside && boxed("section-accessory", beside, (e) => element(e, placed(block), context));
   return html`<div class="section"><div class="section-main">${text}${fields}</div>${accessory}</div>`;
 }
 
@@ -60,8 +67,15 @@ function imageBlock(block) {
   return html`<figure>${title}${image(block, "block-image")}</figure>`;
 }
 
-const GROUPED = new Set(["radio_buttons", "checkboxes", "multi_static_select", "multi_users_select",
-  "multi_conversations_select", "multi_channels_select", "multi_external_select"]);
+const GROUPED = new Set([
+  "radio_buttons",
+  "checkboxes",
+  "multi_static_select",
+  "multi_users_select",
+  "multi_conversations_select",
+  "multi_channels_select",
+  "multi_external_select",
+]);
 
 function dispatchOf(block) {
   if (!block.dispatch_action) return null;
@@ -78,14 +92,17 @@ function input(block, context) {
   const grouped = GROUPED.has(block.element?.type);
   const body = html`${control}${error ? html`<p class="field-error" id="${id}-error" role="alert">${error}</p>` : ""}
     ${block.hint ? html`<p class="field-hint">${plain(block.hint.text)}</p>` : ""}`;
-  if (grouped) return html`<fieldset class="field${error ? " invalid" : ""}"><legend>${label}</legend>${body}</fieldset>`;
+  if (grouped)
+    return html`<fieldset class="field${error ? " invalid" : ""}"><legend>${label}</legend>${body}</fieldset>`;
   return html`<div class="field${error ? " invalid" : ""}"><label for="${id}">${label}</label>${body}</div>`;
 }
 
+const ALIGN = ["left", "center", "right"];
+
 function table(block, context) {
-  const align = (column) => block.column_settings?.[column]?.align ?? "left";
+  const align = (column) => ALIGN.find((side) => side === block.column_settings?.[column]?.align) ?? "left";
   const cell = (content, row, column) => {
-    const style = attributes({ class: `align-${["left", "center", "right"].includes(align(column)) ? align(column) : "left"}` });
+    const style = attributes({ class: `align-${align(column)}` });
     const shown = tableCell(content, context);
     return row ? html`<td${style}>${shown}</td>` : html`<th${style}>${shown}</th>`;
   };
@@ -101,12 +118,13 @@ function barColor(color) {
 }
 
 function legacyField(field, context) {
-  return html`<div class="${field.short ? "short" : "long"}"><b>${field.title}</b><div>${mrkdwn(field.value, context)}</div></div>`;
+  const text = mrkdwn(field.value, context);
+  return html`<div class="${field.short ? "short" : "long"}"><b>${field.title}</b><div>${text}</div></div>`;
 }
 
 function legacy(item, context) {
   const title = item.title && html`<div class="attachment-title">${plain(item.title)}</div>`;
-  const fields = item.fields?.length && html`<div class="attachment-fields">${item.fields.map((f) => legacyField(f, context))}</div>`;
+  const fields = item.fields?.length && boxed("attachment-fields", item.fields, (f) => legacyField(f, context));
   const foot = item.footer && html`<div class="block-context">${plain(item.footer)}</div>`;
   return html`${item.pretext && mrkdwn(item.pretext, context)}${title}${mrkdwn(item.text ?? "", context)}${fields}${foot}`;
 }
@@ -125,6 +143,6 @@ export function messageBody(message, context) {
 }
 
 function messageText(message, context) {
-  if (!message.text || message.attachments?.length && message.attachments.some((a) => a.fallback === message.text)) return "";
+  if (!message.text || message.attachments?.some((a) => a.fallback === message.text)) return "";
   return html`<div class="message-text rich">${mrkdwn(message.text, context)}</div>`;
 }

@@ -14,7 +14,8 @@ const at = (id) => document.getElementById(id);
 let shown = null;
 
 function title(here) {
-  if (here.kind !== "channel") return html`${avatar(state.users.get(here.with), "small")}<h1>${nameOf(state.users.get(here.with))}</h1>`;
+  const other = state.users.get(here.with);
+  if (here.kind !== "channel") return html`${avatar(other, "small")}<h1>${nameOf(other)}</h1>`;
   const room = state.channels.get(here.id);
   return html`<h1>${channelIcon(room?.is_private)}${here.name}</h1><span class="topic muted">${plain(room?.topic)}</span>
     <span class="members muted" title="Members">${room?.members.length ?? 0} members</span>`;
@@ -28,8 +29,9 @@ function tab(name, label) {
 function head() {
   const here = conversation(state.here);
   if (!here) return "";
-  const tabs = here.kind === "app" ? html`<div class="tabs" role="tablist">${tab("home", "Home")}${tab("messages", "Messages")}</div>` : "";
-  return html`<div class="head-line">${title(here)}</div>${tabs}`;
+  const line = html`<div class="head-line">${title(here)}</div>`;
+  if (here.kind !== "app") return line;
+  return html`${line}<div class="tabs" role="tablist">${tab("home", "Home")}${tab("messages", "Messages")}</div>`;
 }
 
 export function nameOfHere() {
@@ -62,7 +64,9 @@ export function draw() {
 }
 
 export function start() {
-  at("messages").addEventListener("click", (event) => { if (onClick(event)) changed(); });
+  at("messages").addEventListener("click", (event) => {
+    if (onClick(event)) changed();
+  });
   at("channel-head").addEventListener("click", (event) => {
     const chosen = event.target.closest("[data-tab]");
     if (chosen) open(state.here, { tab: chosen.dataset.tab });

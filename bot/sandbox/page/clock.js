@@ -2,9 +2,15 @@
 
 /** Seconds since the epoch by the sandbox's clock; it moves on with the machine between two tellings. */
 export class Clock {
-  constructor() { this.set(Date.now() / 1000); }
-  set(seconds) { this.base = seconds - performance.now() / 1000; }
-  now() { return this.base + performance.now() / 1000; }
+  constructor() {
+    this.set(Date.now() / 1000);
+  }
+  set(seconds) {
+    this.base = seconds - performance.now() / 1000;
+  }
+  now() {
+    return this.base + performance.now() / 1000;
+  }
 }
 
 const formatters = new Map();
@@ -69,20 +75,29 @@ export function nearDay(seconds, zone, now) {
   return { "-1": "yesterday", 0: "today", 1: "tomorrow" }[distance] ?? null;
 }
 
-const UNITS = [["day", DAY], ["hour", 3600], ["minute", 60]];
+const UNITS = [
+  ["day", DAY],
+  ["hour", 3600],
+  ["minute", 60],
+];
+
+/** A length of time in its largest whole unit; null below a minute. */
+export function length(seconds) {
+  const unit = UNITS.find(([, size]) => seconds >= size);
+  if (!unit) return null;
+  const count = Math.floor(seconds / unit[1]);
+  return `${count} ${unit[0]}${count === 1 ? "" : "s"}`;
+}
 
 export function ago(seconds, now) {
-  const distance = now - seconds;
-  const unit = UNITS.find(([, size]) => Math.abs(distance) >= size);
-  if (!unit) return distance >= 0 ? "just now" : "in a moment";
-  const count = Math.floor(Math.abs(distance) / unit[1]);
-  const words = `${count} ${unit[0]}${count === 1 ? "" : "s"}`;
-  return distance >= 0 ? `${words} ago` : `in ${words}`;
+  const words = length(Math.abs(now - seconds));
+  if (now >= seconds) return words ? `${words} ago` : "just now";
+  return words ? `in ${words}` : "in a moment";
 }
 
 function ordinal(day) {
   const teen = day % 100 >= 11 && day % 100 <= 13;
-  return day + (teen ? "th" : ["th", "st", "nd", "rd"][day % 10] ?? "th");
+  return day + (teen ? "th" : (["th", "st", "nd", "rd"][day % 10] ?? "th"));
 }
 
 function longDate(seconds, zone, weekday) {
@@ -108,8 +123,7 @@ function token(name, seconds, zone, now) {
   return near || TOKENS[plain](seconds, zone, now);
 }
 
-/** Slack's date format string (`{date_short_pretty} at {time}`) for a moment; a near day starts with a capital. */
+/** Slack's date format string (`{date_short_pretty} at {time}`) for a moment. */
 export function dateWords(format, seconds, zone, now) {
-  const words = format.replace(/\{(\w+)\}/g, (all, name) => token(name, seconds, zone, now) ?? all);
-  return words.replace(/^(today|yesterday|tomorrow)/, (w) => w[0].toUpperCase() + w.slice(1));
+  return format.replace(/\{(\w+)\}/g, (all, name) => token(name, seconds, zone, now) ?? all);
 }

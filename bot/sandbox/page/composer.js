@@ -4,11 +4,14 @@ import { html } from "./html.js";
 import { menu } from "./popover.js";
 import { act, state } from "./state.js";
 
-const FRAME = html`<p class="composer-error" role="alert" hidden></p><ul class="suggestions" role="listbox" aria-label="Suggestions" hidden></ul>
+const BOLT = html`<svg class="icon-svg solid" viewBox="0 0 16 16" aria-hidden="true"><path d="M9 1 3 9h4l-1 6 6-8H8z"/></svg>`;
+
+const FRAME = html`<p class="composer-error" role="alert" hidden></p>
+  <ul class="suggestions" role="listbox" aria-label="Suggestions" hidden></ul>
   <div class="composer-box"><textarea rows="1" aria-autocomplete="list"></textarea><div class="composer-tools">
   <button type="button" class="icon" data-insert="/" title="Slash commands" aria-label="Slash commands">/</button>
   <button type="button" class="icon" data-insert="@" title="Mention somebody" aria-label="Mention somebody">@</button>
-  <button type="button" class="icon" data-shortcuts title="Shortcuts" aria-label="Shortcuts" aria-haspopup="menu"><svg class="icon-svg solid" viewBox="0 0 16 16" aria-hidden="true"><path d="M9 1 3 9h4l-1 6 6-8H8z"/></svg></button>
+  <button type="button" class="icon" data-shortcuts title="Shortcuts" aria-label="Shortcuts" aria-haspopup="menu">${BOLT}</button>
   <button type="button" class="send" data-send title="Send (Enter)" aria-label="Send">Send</button></div></div>`;
 
 /** Builds a composer in `root`; `where()` says where it writes to: {channel, thread_ts?}. */
@@ -41,20 +44,30 @@ function onInput(composer) {
 const matches = (name, typed) => name.toLowerCase().includes(typed.toLowerCase());
 
 function commands(typed) {
-  return state.workspace.app.commands.filter((c) => c.command.startsWith(typed)).map((c) => ({
-    insert: `${c.command} `, from: 0, title: c.command, hint: c.usage_hint, note: c.description,
-  }));
+  return state.workspace.app.commands
+    .filter((c) => c.command.startsWith(typed))
+    .map((c) => ({
+      insert: `${c.command} `,
+      from: 0,
+      title: c.command,
+      hint: c.usage_hint,
+      note: c.description,
+    }));
 }
 
 function people(typed, from) {
   const bot = state.workspace.app.bot_user;
-  const found = [...state.users.values()].filter((u) => !u.deleted && (matches(nameOf(u), typed) || matches(u.name, typed)));
+  const found = [...state.users.values()].filter(
+    (u) => !u.deleted && (matches(nameOf(u), typed) || matches(u.name, typed)),
+  );
   found.sort((a, b) => (b.id === bot) - (a.id === bot) || nameOf(a).localeCompare(nameOf(b)));
   return found.slice(0, 8).map((u) => ({ insert: `@${nameOf(u)} `, from, title: nameOf(u), note: u.title, user: u }));
 }
 
 function rooms(typed, from) {
-  return [...state.channels.values()].filter((c) => matches(c.name, typed)).slice(0, 8)
+  return [...state.channels.values()]
+    .filter((c) => matches(c.name, typed))
+    .slice(0, 8)
     .map((c) => ({ insert: `#${c.name} `, from, title: `#${c.name}`, note: c.topic }));
 }
 
@@ -68,7 +81,8 @@ function suggestions(field) {
 
 function suggestion(item, index, at) {
   const face = item.user ? avatar(item.user, "tiny") : "";
-  return html`<li role="option" data-index="${index}" data-suggestion="${item.title}" aria-selected="${index === at ? "true" : "false"}">
+  const chosen = index === at ? "true" : "false";
+  return html`<li role="option" data-index="${index}" data-suggestion="${item.title}" aria-selected="${chosen}">
     ${face}<b>${item.title}</b>${item.hint ? html`<code>${item.hint}</code>` : ""}<span class="muted">${item.note}</span></li>`;
 }
 
@@ -129,7 +143,8 @@ function insert(composer, text) {
 }
 
 function shortcuts(button, composer) {
-  const items = state.workspace.app.shortcuts.filter((s) => s.type === "global")
+  const items = state.workspace.app.shortcuts
+    .filter((s) => s.type === "global")
     .map((s) => ({ label: s.name, hint: "Pointsman", value: s.callback_id }));
   menu(button, items, async (item) => told(composer, await act("global_shortcut", { callback_id: item.value })));
 }
@@ -154,13 +169,18 @@ function told(composer, answer) {
 }
 
 function named(text, form) {
-  const all = [...[...state.users.values()].map((u) => [`@${nameOf(u)}`, form("@", u.id, u.name)]),
-    ...[...state.channels.values()].map((c) => [`#${c.name}`, form("#", c.id, c.name)])];
+  const all = [
+    ...[...state.users.values()].map((u) => [`@${nameOf(u)}`, form("@", u.id, u.name)]),
+    ...[...state.channels.values()].map((c) => [`#${c.name}`, form("#", c.id, c.name)]),
+  ];
   all.sort(([a], [b]) => b.length - a.length);
   return all.reduce((out, [shown, token]) => out.replace(wholeWord(shown), () => token), text);
 }
 
-const wholeWord = (name) => new RegExp(`(?<![^\\s(])${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\p{L}\\p{N}_-])`, "gu");
+function wholeWord(name) {
+  const literal = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`(?<![^\\s(])${literal}(?![\\p{L}\\p{N}_-])`, "gu");
+}
 
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 

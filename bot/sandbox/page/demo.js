@@ -1,40 +1,53 @@
 // The panel of the demo: stories, the clock, the company's systems. Hidden where the server has no demo.
 import { get } from "./api.js";
 import { nameOf } from "./avatar.js";
-import { ago, show } from "./clock.js";
+import { ago, length, show } from "./clock.js";
 import { attributes, html } from "./html.js";
 import { morph } from "./morph.js";
 import { bubble } from "./popover.js";
 import { actAs, actDemo, clock, conversation, open, openThread, setDemo, state } from "./state.js";
-import { banner, firstStory } from "./welcome.js";
+import { banner, firstStory, ICON } from "./welcome.js";
 
-const MODES = [["ok", "Works"], ["fail", "Fails"], ["slow", "Is slow"], ["lose_callbacks", "Loses callbacks"], ["send_twice", "Sends twice"]];
-const LEAPS = [[300, "+5 min"], [1800, "+30 min"], [7200, "+2 h"], [86400, "+1 day"]];
+const MODES = [
+  ["ok", "Works"],
+  ["fail", "Fails"],
+  ["slow", "Is slow"],
+  ["lose_callbacks", "Loses callbacks"],
+  ["send_twice", "Sends twice"],
+];
+const LEAPS = [
+  [300, "+5 min"],
+  [1800, "+30 min"],
+  [7200, "+2 h"],
+  [86400, "+1 day"],
+];
 const at = (id) => document.getElementById(id);
 const zone = () => state.users.get(state.me)?.tz;
 
 function placeOf(story) {
   const room = state.channels.get(story.channel);
-  const where = room ? `#${room.name}` : story.watch ?? "the direct message";
+  const where = room ? `#${room.name}` : (story.watch ?? "the direct message");
   const who = state.users.get(story.as);
-  return who ? `${where} as ${nameOf(who).split(" ")[0]}` : where;
+  return who && room ? `${where} as ${nameOf(who).split(" ")[0]}` : where;
 }
 
 const isWatched = (story) => story.channel === state.here && (!story.as || story.as === state.me);
 
 function look(story) {
-  if (isWatched(story)) return html`<p class="watching">You are looking at the right place: ${placeOf(story)}.</p>`;
+  if (isWatched(story)) return html`<span class="watching">See it here, in ${placeOf(story)}</span>`;
   return html`<button type="button" class="link look" data-look="${story.id}">Look in ${placeOf(story)} →</button>`;
 }
 
-const STATE_LABEL = { ready: "Start", running: "Start again", done: "Start again" };
-
 function story(item, next) {
   const started = item.state !== "ready";
-  const status = item.state === "running" ? html`<span class="status running">under way</span>` : item.state === "done" ? html`<span class="status done">done</span>` : "";
-  return html`<li class="story${next ? " next" : ""}" data-key="s:${item.id}" data-story-state="${item.state}"><h4>${item.title}${status}</h4><p>${item.text}</p>
-    ${started ? look(item) : item.watch ? html`<p class="muted watch">Then look in ${item.watch}</p>` : ""}
-    <button type="button" class="button ${next ? "primary" : ""}" data-story="${item.id}">▶ ${STATE_LABEL[item.state]}</button></li>`;
+  const hint = item.watch && html`<span class="muted">then look in ${item.watch}</span>`;
+  const status =
+    started && html`<span class="status ${item.state}">${item.state === "done" ? "done" : "under way"}</span>`;
+  const style = next ? "primary" : "";
+  return html`<li class="story${next ? " next" : ""}" data-key="s:${item.id}" data-story-state="${item.state}">
+    <h4>${item.title}${status}</h4><p>${item.text}</p><div class="story-foot">
+    <button type="button" class="button ${style}" data-story="${item.id}">${ICON.play} ${started ? "Again" : "Start"}</button>
+    ${started ? look(item) : hint}</div></li>`;
 }
 
 function stories(demo) {
@@ -43,31 +56,43 @@ function stories(demo) {
     <section><h3>Stories</h3><ul class="stories">${demo.stories.map((s) => story(s, s === next))}</ul></section>`;
 }
 
+const FULL = { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+
+const leap = ([seconds, label]) =>
+  html`<button type="button" class="button" data-advance="${seconds}">${label}</button>`;
+
+function nextPart(due, now) {
+  const own = attributes({ disabled: !due });
+  return html`<button type="button" class="button wide" data-clock-next${own}>${ICON.skip} To the next deadline</button>
+    <p class="muted due" data-next-due>${due ? `${due.text} · ${ago(due.at, now)}` : "Nothing is due."}</p>`;
+}
+
 function clockPart(demo) {
   const now = clock.now();
-  const moved = demo.clock.moved ? html`<span class="muted">moved forward by ${ago(now, now + demo.clock.moved).replace(" ago", "").replace("in ", "")}</span>` : html`<span class="muted">the sandbox's own time</span>`;
-  const due = demo.next_due;
-  const next = html`<button type="button" class="button wide" data-clock-next${attributes({ disabled: !due })}>⏭ To the next deadline</button>
-    <p class="muted due">${due ? html`${due.text} · ${ago(due.at, now)}` : "Nothing is due."}</p>`;
-  return html`<section><h3>Clock</h3><p class="now"><time>${show(now, zone(), { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" })}</time> ${moved}</p>
-    <div class="leaps">${LEAPS.map(([seconds, label]) => html`<button type="button" class="button" data-advance="${seconds}">${label}</button>`)}</div>${next}</section>`;
+  const moved = demo.clock.moved ? `${length(demo.clock.moved)} ahead of the real time` : "the sandbox's own time";
+  return html`<p class="now"><time data-now="${Math.floor(now)}">${show(now, zone(), FULL)}</time><span class="muted">${moved}</span></p>
+    <div class="leaps">${LEAPS.map(leap)}</div>${nextPart(demo.next_due, now)}`;
 }
 
 function system(item) {
-  const modes = MODES.map(([mode, label]) => html`<option value="${mode}"${attributes({ selected: mode === item.mode })}>${label}</option>`);
-  return html`<li class="system mode-${item.mode}" data-key="y:${item.name}"><label for="system-${item.name}">${item.title}</label>
-    <select class="control" id="system-${item.name}" data-system="${item.name}">${modes}</select>
+  const mode = ([value, label]) =>
+    html`<option${attributes({ value, selected: value === item.mode })}>${label}</option>`;
+  return html`<li class="system mode-${item.mode}" data-key="y:${item.name}">
+    <label for="system-${item.name}">${item.title}</label>
+    <select class="control" id="system-${item.name}" data-system="${item.name}">${MODES.map(mode)}</select>
     <span class="muted">${item.requests} ${item.requests === 1 ? "request" : "requests"}</span>
     ${item.last ? html`<span class="muted last" title="${item.last}">${item.last}</span>` : ""}</li>`;
 }
 
-const systems = (demo) => html`<section><h3>The company's systems</h3><ul class="systems">${demo.systems.map(system)}</ul></section>`;
+const systems = (demo) =>
+  html`<section><h3>The company's systems</h3><ul class="systems">${demo.systems.map(system)}</ul></section>`;
 
 export function draw() {
   at("demo").hidden = !state.demo;
   at("demo-open").hidden = !state.demo || !at("page").classList.contains("demo-closed");
   if (!state.demo) return;
-  morph(at("demo-body"), html`${stories(state.demo)}${clockPart(state.demo)}${systems(state.demo)}`);
+  morph(at("demo-body"), html`${stories(state.demo)}${systems(state.demo)}`);
+  morph(at("demo-clock"), clockPart(state.demo));
   for (const item of state.demo.systems) {
     const box = at(`system-${item.name}`);
     if (document.activeElement !== box) box.value = item.mode;
@@ -118,6 +143,10 @@ export async function start() {
   at("demo-close").addEventListener("click", () => collapse(true));
   at("demo-open").addEventListener("click", () => collapse(false));
   at("banner").innerHTML = String(banner());
-  at("banner").addEventListener("click", (event) => { if (event.target.closest("[data-dismiss-banner]")) at("banner").hidden = true; });
+  at("banner")
+    .querySelector("button")
+    .addEventListener("click", () => {
+      at("banner").hidden = true;
+    });
   setDemo(await get("/ui/demo").catch(() => null));
 }

@@ -8,10 +8,12 @@ function ask(markup) {
   box.innerHTML = String(markup);
   document.body.append(box);
   box.showModal();
-  return new Promise((resolve) => box.addEventListener("close", () => {
-    box.remove();
-    resolve(box);
-  }));
+  return new Promise((resolve) =>
+    box.addEventListener("close", () => {
+      box.remove();
+      resolve(box);
+    }),
+  );
 }
 
 const frame = (title, body, no, yes) => html`<form method="dialog"><header><h2>${title}</h2></header>
@@ -24,8 +26,14 @@ export async function confirmed(confirm, context) {
   if (!confirm) return true;
   const style = confirm.style === "danger" ? "danger" : "primary";
   const text = (object, otherwise) => (object ? textObject(object, context) : otherwise);
-  const box = await ask(frame(text(confirm.title), text(confirm.text),
-    no(text(confirm.deny, "Cancel")), yes(text(confirm.confirm, "Yes"), style)));
+  const box = await ask(
+    frame(
+      text(confirm.title),
+      text(confirm.text),
+      no(text(confirm.deny, "Cancel")),
+      yes(text(confirm.confirm, "Yes"), style),
+    ),
+  );
   return box.returnValue === "yes";
 }
 

@@ -5,16 +5,27 @@ import { attributes, html, safeUrl } from "./html.js";
 import { plain, textObject } from "./mrkdwn.js";
 
 const DRAWN = {
-  button, overflow, image,
-  static_select: select, users_select: select, conversations_select: select, channels_select: select,
+  button,
+  overflow,
+  image,
+  static_select: select,
+  users_select: select,
+  conversations_select: select,
+  channels_select: select,
   external_select: combobox,
-  multi_static_select: multi, multi_users_select: multi, multi_conversations_select: multi,
-  multi_channels_select: multi, multi_external_select: multi,
-  radio_buttons: choices, checkboxes: choices,
+  multi_static_select: multi,
+  multi_users_select: multi,
+  multi_conversations_select: multi,
+  multi_channels_select: multi,
+  multi_external_select: multi,
+  radio_buttons: choices,
+  checkboxes: choices,
   datepicker: (e, at) => field(e, at, "date", e.initial_date),
   timepicker: (e, at) => field(e, at, "time", e.initial_time),
-  datetimepicker: (e, at, context) => field(e, at, "datetime-local", e.initial_date_time && wallOf(e.initial_date_time, context.zone)),
-  plain_text_input: text, rich_text_input: (e, at) => text({ ...e, multiline: true }, at),
+  datetimepicker: (e, at, context) =>
+    field(e, at, "datetime-local", e.initial_date_time && wallOf(e.initial_date_time, context.zone)),
+  plain_text_input: text,
+  rich_text_input: (e, at) => text({ ...e, multiline: true }, at),
   email_text_input: (e, at) => field(e, at, "email", e.initial_value),
   url_text_input: (e, at) => field(e, at, "url", e.initial_value),
   number_input: number,
@@ -30,25 +41,35 @@ export function element(item, at, context) {
 
 function names(item, at) {
   return {
-    "data-action-id": item.action_id ?? "", "data-block-id": at.block, "data-type": item.type,
-    "data-key": `a:${at.block}:${item.action_id ?? ""}`, "data-dispatch": at.dispatch ?? false,
+    "data-action-id": item.action_id ?? "",
+    "data-block-id": at.block,
+    "data-type": item.type,
+    "data-key": `a:${at.block}:${item.action_id ?? ""}`,
+    "data-dispatch": at.dispatch ?? false,
     "data-confirm": item.confirm ?? false,
   };
 }
 
 function described(item, at) {
-  const label = at.id ? null : item.placeholder?.text ?? item.accessibility_label ?? item.action_id;
+  const label = at.id ? null : (item.placeholder?.text ?? item.accessibility_label ?? item.action_id);
   return {
-    id: at.id, "aria-label": label, "aria-describedby": at.error, "aria-invalid": at.error ? "true" : null,
-    autofocus: Boolean(item.focus_on_load), placeholder: item.placeholder?.text,
+    id: at.id,
+    "aria-label": label,
+    "aria-describedby": at.error,
+    "aria-invalid": at.error ? "true" : null,
+    autofocus: Boolean(item.focus_on_load),
+    placeholder: item.placeholder?.text,
   };
 }
 
 function button(item, at) {
   const style = ["primary", "danger"].includes(item.style) ? ` ${item.style}` : "";
   const own = attributes({
-    ...names(item, at), "data-dispatch": false, "data-value": item.value ?? null,
-    "data-url": item.url ? safeUrl(item.url) : null, "aria-label": item.accessibility_label,
+    ...names(item, at),
+    "data-dispatch": false,
+    "data-value": item.value ?? null,
+    "data-url": item.url ? safeUrl(item.url) : null,
+    "aria-label": item.accessibility_label,
   });
   return html`<button type="button" class="button${style}"${own}>${plain(item.text?.text)}</button>`;
 }
@@ -65,16 +86,18 @@ function image(item) {
 }
 
 const named = (value, label) => ({ text: { type: "plain_text", text: label }, value });
-const people = (context) => [...context.users.values()].filter((u) => !u.deleted)
-  .map((u) => named(u.id, u.real_name || u.name));
+const people = (context) =>
+  [...context.users.values()].filter((u) => !u.deleted).map((u) => named(u.id, u.real_name || u.name));
 const rooms = (context, fit) => [...context.channels.values()].filter(fit).map((c) => named(c.id, `#${c.name}`));
 
 const SOURCES = {
   static_select: (item) => item.options ?? [],
   users_select: (item, context) => people(context),
   channels_select: (item, context) => rooms(context, (c) => !c.is_private),
-  conversations_select: (item, context) => [...rooms(context, () => true),
-    ...(item.filter?.include && !item.filter.include.includes("im") ? [] : people(context))],
+  conversations_select: (item, context) => [
+    ...rooms(context, () => true),
+    ...(item.filter?.include && !item.filter.include.includes("im") ? [] : people(context)),
+  ],
   external_select: (item) => item.initial_options ?? [],
 };
 
@@ -106,7 +129,11 @@ function select(item, at, context) {
 
 function combobox(item, at) {
   const chosen = item.initial_option;
-  const own = attributes({ ...names(item, at), "data-live-option": chosen ?? false, "data-minimum": item.min_query_length ?? 3 });
+  const own = attributes({
+    ...names(item, at),
+    "data-live-option": chosen ?? false,
+    "data-minimum": item.min_query_length ?? 3,
+  });
   const said = attributes({ ...described(item, at), value: chosen?.text?.text });
   return html`<span class="combobox"${own}><input class="control" type="text" role="combobox" autocomplete="off"
     aria-expanded="false"${said}></span>`;
@@ -121,9 +148,14 @@ function multi(item, at, context) {
   const chosen = initialMany(item);
   const entries = item.option_groups ? item.option_groups.flatMap((g) => g.options ?? []) : sourceOf(item, context);
   const rows = entries.map((o) => checkable("checkbox", o, chosen.has(o.value), at, context));
-  const search = item.type === "multi_external_select" && html`<input class="control" type="search" data-search
+  const search =
+    item.type === "multi_external_select" &&
+    html`<input class="control" type="search" data-search
     aria-label="Search" placeholder="Search…">`;
-  const shown = entries.filter((o) => chosen.has(o.value)).map((o) => o.text?.text).join(", ");
+  const shown = entries
+    .filter((o) => chosen.has(o.value))
+    .map((o) => o.text?.text)
+    .join(", ");
   const own = attributes({ ...names(item, at), "data-minimum": item.min_query_length ?? 3 });
   return html`<details class="multi"${own}><summary class="control" data-placeholder="${item.placeholder?.text ?? "Choose options"}">
     ${shown || (item.placeholder?.text ?? "Choose options")}</summary><div class="multi-list">${search}${rows}</div></details>`;
@@ -131,7 +163,13 @@ function multi(item, at, context) {
 
 /** One row of a group: also used for options that arrive while the person searches. */
 export function checkable(kind, entry, checked, at, context) {
-  const own = attributes({ type: kind, name: kind === "radio" ? at.name : null, value: entry.value, checked, "data-option": entry });
+  const own = attributes({
+    type: kind,
+    name: kind === "radio" ? at.name : null,
+    value: entry.value,
+    checked,
+    "data-option": entry,
+  });
   const more = entry.description && html`<small>${textObject(entry.description, context)}</small>`;
   return html`<label class="choice"><input${own}><span>${textObject(entry.text, context)}${more}</span></label>`;
 }
@@ -140,7 +178,9 @@ function choices(item, at, context) {
   const single = item.type === "radio_buttons";
   const chosen = single ? new Set([item.initial_option?.value]) : initialMany(item);
   const group = { ...at, name: `${context.view ?? context.ts ?? ""}/${at.block}/${item.action_id}` };
-  const rows = (item.options ?? []).map((o) => checkable(single ? "radio" : "checkbox", o, chosen.has(o.value), group, context));
+  const rows = (item.options ?? []).map((o) =>
+    checkable(single ? "radio" : "checkbox", o, chosen.has(o.value), group, context),
+  );
   const own = attributes({ ...names(item, at), role: single ? "radiogroup" : "group" });
   return html`<div class="choices"${own}>${rows}</div>`;
 }

@@ -1,7 +1,7 @@
 // Puts the page together.
 import * as actions from "./actions.js";
 import { get, socket } from "./api.js";
-import { nameOf } from "./avatar.js";
+import { COLORS, nameOf } from "./avatar.js";
 import * as channel from "./channel.js";
 import * as demo from "./demo.js";
 import * as modal from "./modal.js";
@@ -14,7 +14,9 @@ const TICK = 20000;
 
 async function loadWorkspace() {
   state.workspace = await get("/ui/workspace");
-  state.users = new Map(state.workspace.users.map((u) => [u.id, u]));
+  state.users = new Map(
+    state.workspace.users.map((u, i) => [u.id, { ...u, color: u.color || COLORS[i % COLORS.length] }]),
+  );
   state.channels = new Map(state.workspace.channels.map((c) => [c.id, c]));
   document.title = `${state.workspace.team.name} · Pointsman sandbox`;
 }
@@ -53,7 +55,9 @@ function onDirectMessage({ user, channel: id, message }) {
 }
 
 function listenForAll() {
-  const event = (told) => { if (told.type === "dm") onDirectMessage(told); };
+  const event = (told) => {
+    if (told.type === "dm") onDirectMessage(told);
+  };
   socket("*", { event }, { tries: 4 });
 }
 
@@ -65,7 +69,7 @@ function goTo(event) {
   if (!id || !(room || conversation(id))) return;
   event.preventDefault();
   if (!conversation(id)) toast("You are not in that channel");
-  else open(id, { thread: post ? post[3] ?? stamp(post[2]) : null });
+  else open(id, { thread: post ? (post[3] ?? stamp(post[2])) : null });
 }
 
 function remember() {
@@ -84,7 +88,7 @@ function draw() {
 }
 
 function unreachable(error) {
-  document.getElementById("loading").textContent = `The sandbox cannot be reached: ${error.message}. Reload the page to try again.`;
+  document.body.textContent = `The sandbox cannot be reached: ${error.message}. Reload the page to try again.`;
 }
 
 async function start() {
@@ -92,10 +96,9 @@ async function start() {
   [sidebar, channel, thread, actions].forEach((part) => part.start());
   await demo.start();
   onChange(draw);
-  await begin();
   document.getElementById("loading").remove();
   document.getElementById("page").hidden = false;
-  changed();
+  await begin();
   listenForAll();
   document.addEventListener("click", goTo);
   document.addEventListener("visibilitychange", markRead);

@@ -21,59 +21,89 @@ function reaction({ name, users }) {
   const mine = users.includes(state.me);
   const who = users.map((id) => nameOf(state.users.get(id))).join(", ");
   return html`<button type="button" class="reaction${mine ? " mine" : ""}" data-reaction="${name}" data-key="r:${name}"
-    aria-pressed="${mine ? "true" : "false"}" title="${who} reacted with :${name}:"><span class="emoji">${emojiOf(name)}</span>${users.length}</button>`;
+    aria-pressed="${mine ? "true" : "false"}" title="${who} reacted with :${name}:">
+    <span class="emoji">${emojiOf(name)}</span>${users.length}</button>`;
 }
 
-const reactions = (message) => message.reactions?.length
-  ? html`<div class="reactions">${message.reactions.map(reaction)}</div>` : "";
+const reactions = (message) =>
+  message.reactions?.length ? html`<div class="reactions">${message.reactions.map(reaction)}</div>` : "";
 
 function replies(message, at) {
   if (!message.reply_count) return "";
   const faces = (message.reply_users ?? []).slice(0, 4).map((id) => avatar(state.users.get(id), "tiny"));
   const count = `${message.reply_count} ${message.reply_count === 1 ? "reply" : "replies"}`;
-  const last = message.latest_reply ? html`<span class="muted">Last reply ${ago(Number(message.latest_reply), at.now)}</span>` : "";
+  const last = message.latest_reply
+    ? html`<span class="muted">Last reply ${ago(Number(message.latest_reply), at.now)}</span>`
+    : "";
   return html`<button type="button" class="replies" data-do="thread">${faces}<b>${count}</b>${last}</button>`;
 }
 
-function tools(message) {
-  const quick = QUICK.map((name) => html`<button type="button" data-reaction="${name}" data-quick="${name}" title="React with :${name}:" aria-label="React with ${name}"><span class="emoji">${EMOJI.get(name)}</span></button>`);
-  return html`<div class="tools" role="group" aria-label="Message actions">${quick}
+const quick = (
+  name,
+) => html`<button type="button" data-reaction="${name}" data-quick="${name}" title="React with :${name}:"
+  aria-label="React with ${name}"><span class="emoji">${EMOJI.get(name)}</span></button>`;
+
+function tools() {
+  return html`<div class="tools" role="group" aria-label="Message actions">${QUICK.map(quick)}
     <button type="button" data-do="thread" title="Reply in thread" aria-label="Reply in thread">${ICON.thread}</button>
     <button type="button" data-do="more" title="More actions" aria-label="More actions" aria-haspopup="menu">${ICON.more}</button></div>`;
 }
 
-const clockTime = (ts, at) => html`<time class="stamp" title="${show(Number(ts), at.zone, { dateStyle: "full", timeStyle: "medium" })} (${at.zone ?? "UTC"})">${timeOf(Number(ts), at.zone)}</time>`;
+function clockTime(ts, at) {
+  const full = show(Number(ts), at.zone, { dateStyle: "full", timeStyle: "medium" });
+  return html`<time class="stamp" title="${full} (${at.zone ?? "UTC"})">${timeOf(Number(ts), at.zone)}</time>`;
+}
 
 function byline(message, at) {
   const user = state.users.get(message.user);
-  return html`<div class="byline"><b class="author" data-user="${message.user}">${message.username ?? nameOf(user)}</b>${badge(user, state.workspace.team.id)}${clockTime(message.ts, at)}</div>`;
+  return html`<div class="byline"><b class="author">${message.username ?? nameOf(user)}</b>
+    ${badge(user, state.workspace.team.id)}${clockTime(message.ts, at)}</div>`;
 }
+
+const removed = ({ ts }) =>
+  html`<div class="message removed" data-key="m:${ts}" data-ts="${ts}">This message was deleted.</div>`;
+
+const ONLY_YOU = html`<p class="only-you">Only visible to you
+  <button type="button" class="link" data-do="dismiss">Dismiss</button></p>`;
 
 /** One message. `inThread`: shown in the thread pane; `joined`: its author said the one before. */
 function row(message, { inThread = false, joined = false } = {}) {
-  if (message.deleted) return html`<div class="message removed" data-key="m:${message.ts}" data-ts="${message.ts}">This message was deleted.</div>`;
+  if (message.deleted) return removed(message);
   const at = context({ ts: message.ts });
+  const name = `message${joined ? " joined" : ""}${message.ephemeral ? " ephemeral" : ""}`;
   const own = attributes({
-    "data-key": `m:${message.ts}`, "data-ts": message.ts, "data-channel": state.here, "data-user": message.user,
-    "data-ephemeral": Boolean(message.ephemeral), "data-in-thread": inThread,
+    class: name,
+    "data-key": `m:${message.ts}`,
+    "data-ts": message.ts,
+    "data-channel": state.here,
+    "data-user": message.user,
+    "data-ephemeral": Boolean(message.ephemeral),
+    "data-in-thread": inThread,
   });
   const edited = message.edited ? html`<span class="edited muted">(edited)</span>` : "";
-  const note = message.ephemeral ? html`<p class="only-you">Only visible to you <button type="button" class="link" data-do="dismiss">Dismiss</button></p>` : "";
-  return html`<article class="message${joined ? " joined" : ""}${message.ephemeral ? " ephemeral" : ""}"${own}>
+  return html`<article${own}>
     <div class="gutter">${joined ? clockTime(message.ts, at) : avatar(state.users.get(message.user))}</div>
-    <div class="said">${joined ? "" : byline(message, at)}${messageBody(message, at)}${edited}${note}${reactions(message)}${inThread ? "" : replies(message, at)}</div>
-    ${message.ephemeral ? "" : tools(message)}</article>`;
+    <div class="said">${joined ? "" : byline(message, at)}${messageBody(message, at)}${edited}
+    ${message.ephemeral ? ONLY_YOU : ""}${reactions(message)}${inThread ? "" : replies(message, at)}</div>
+    ${message.ephemeral ? "" : tools()}</article>`;
 }
 
 function dayLine(message, at) {
   const seconds = Number(message.ts);
   const near = nearDay(seconds, at.zone, at.now);
-  const words = near ? near[0].toUpperCase() + near.slice(1) : show(seconds, at.zone, { weekday: "long", month: "long", day: "numeric" });
+  const words = near
+    ? near[0].toUpperCase() + near.slice(1)
+    : show(seconds, at.zone, { weekday: "long", month: "long", day: "numeric" });
   return html`<div class="day" data-key="d:${dayOf(seconds, at.zone)}"><span>${words}</span></div>`;
 }
 
-const isJoined = (message, before) => before && before.user === message.user && !before.ephemeral === !message.ephemeral
-  && !message.attachments?.length && !before.reply_count && Number(message.ts) - Number(before.ts) < GROUP_WINDOW;
+const isJoined = (message, before) =>
+  before &&
+  before.user === message.user &&
+  !before.ephemeral === !message.ephemeral &&
+  !message.attachments?.length &&
+  !before.reply_count &&
+  Number(message.ts) - Number(before.ts) < GROUP_WINDOW;
 
 /** The messages of a channel with a line for each day. */
 export function list(messages) {
@@ -85,8 +115,8 @@ export function list(messages) {
   });
 }
 
-export const threadList = (messages) => messages.map((message, i) =>
-  row(message, { inThread: true, joined: i > 1 && isJoined(message, messages[i - 1]) }));
+export const threadList = (messages) =>
+  messages.map((message, i) => row(message, { inThread: true, joined: i > 1 && isJoined(message, messages[i - 1]) }));
 
 const stateOf = (ts) => state.replies.find((m) => m.ts === ts) ?? state.messages.find((m) => m.ts === ts);
 
@@ -117,14 +147,26 @@ async function editMessage(message) {
 }
 
 function choicesFor(message) {
-  const shortcuts = state.workspace.app.shortcuts.filter((s) => s.type === "message").map((s) => ({
-    label: s.name, hint: "Pointsman", value: s.callback_id,
-    run: () => say(act("message_shortcut", { callback_id: s.callback_id, channel: state.here, ts: message.ts })),
-  }));
-  const mine = message.user === state.me ? [
-    { label: "Edit message", value: "edit", run: () => editMessage(message) },
-    { label: "Delete message", value: "delete", danger: true, run: () => say(act("delete", { channel: state.here, ts: message.ts })) },
-  ] : [];
+  const shortcuts = state.workspace.app.shortcuts
+    .filter((s) => s.type === "message")
+    .map((s) => ({
+      label: s.name,
+      hint: "Pointsman",
+      value: s.callback_id,
+      run: () => say(act("message_shortcut", { callback_id: s.callback_id, channel: state.here, ts: message.ts })),
+    }));
+  const mine =
+    message.user === state.me
+      ? [
+          { label: "Edit message", value: "edit", run: () => editMessage(message) },
+          {
+            label: "Delete message",
+            value: "delete",
+            danger: true,
+            run: () => say(act("delete", { channel: state.here, ts: message.ts })),
+          },
+        ]
+      : [];
   return [...shortcuts, { label: "Copy link", value: "copy", run: () => copyLink(message) }, ...mine];
 }
 

@@ -12,7 +12,10 @@ const dialogs = new Map();
 const told = new Map();
 
 const noteOf = (id) => told.get(id) ?? {};
-const note = (id, more) => { told.set(id, more); changed(); };
+const note = (id, more) => {
+  told.set(id, more);
+  changed();
+};
 
 function foot(view) {
   const { busy } = noteOf(view.id);
@@ -31,21 +34,35 @@ function content(view) {
     ${blocks(view.blocks, context({ view: view.id, errors }))}</div><footer>${foot(view)}</footer>`;
 }
 
+const idOf = (box) => box.dataset.viewId;
+
 function build(view) {
   const box = document.createElement("dialog");
   box.className = "modal";
   box.dataset.viewId = view.id;
   box.setAttribute("aria-labelledby", `title-${view.id}`);
   box.innerHTML = "<form novalidate></form>";
-  box.addEventListener("cancel", (event) => { if (event.target === box) { event.preventDefault(); dismiss(view.id); } });
-  box.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) dismiss(view.id); });
-  box.addEventListener("submit", (event) => { event.preventDefault(); submit(view.id); });
+  box.addEventListener("cancel", (event) => {
+    if (event.target === box) {
+      event.preventDefault();
+      dismiss(idOf(box));
+    }
+  });
+  box.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]")) dismiss(idOf(box));
+  });
+  box.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(idOf(box));
+  });
   document.body.append(box);
   return box;
 }
 
 function focusFirst(box) {
-  const first = box.querySelector("[autofocus], .modal-body .control, .modal-body input, footer .primary, footer button");
+  const first = box.querySelector(
+    "[autofocus], .modal-body .control, .modal-body input, footer .primary, footer button",
+  );
   first?.focus();
 }
 
@@ -89,10 +106,23 @@ async function submit(id) {
 }
 
 const RESPONSE = {
-  errors: (id, answer) => { note(id, { errors: answer.errors }); focusFault(id); },
-  update: (id, answer) => { told.delete(id); rename(id, answer.view); updateView(answer.view, id); },
-  push: (id, answer) => { told.delete(id); pushView(answer.view); },
-  clear: () => { state.views = []; changed(); },
+  errors: (id, answer) => {
+    note(id, { errors: answer.errors });
+    focusFault(id);
+  },
+  update: (id, answer) => {
+    told.delete(id);
+    rename(id, answer.view);
+    updateView(answer.view, id);
+  },
+  push: (id, answer) => {
+    told.delete(id);
+    pushView(answer.view);
+  },
+  clear: () => {
+    state.views = [];
+    changed();
+  },
 };
 
 // A view that takes another's place keeps its dialog.
@@ -100,12 +130,13 @@ function rename(id, view) {
   if (view.id === id) return;
   const box = dialogs.get(id);
   dialogs.delete(id);
-  dialogs.set(view.id, Object.assign(box));
+  dialogs.set(view.id, box);
   box.dataset.viewId = view.id;
 }
 
 function answered(id, answer) {
-  if (!answer.ok && !answer.errors) return note(id, { fault: answer.error ?? "The app did not answer in time. Please try again." });
+  if (!answer.ok && !answer.errors)
+    return note(id, { fault: answer.error ?? "The app did not answer in time. Please try again." });
   const respond = RESPONSE[answer.response_action ?? (answer.errors ? "errors" : "")];
   return respond ? respond(id, answer) : closeView(id);
 }

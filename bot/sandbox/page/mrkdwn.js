@@ -32,9 +32,13 @@ export function channelLink(id, label, context) {
 
 export const broadcast = (range) => html`<span class="mention mention-me">@${range}</span>`;
 
+const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+
+/** A moment in the viewer's zone; `context.starts` says that it begins a line. */
 export function date(seconds, format, address, fallback, context) {
   const known = /^-?\d+(\.\d+)?$/.test(String(seconds));
-  const words = known ? dateWords(format, Number(seconds), context.zone, context.now) : fallback;
+  const said = known ? dateWords(format, Number(seconds), context.zone, context.now) : fallback;
+  const words = context.starts ? capital(said) : said;
   const shown = html`<time title="${fallback}">${words}</time>`;
   return address ? link(address, shown) : shown;
 }
@@ -78,6 +82,8 @@ function bareLink(address, hold) {
   return safeUrl(clean) ? hold(link(clean, clean)) + tail : address;
 }
 
+const startsLine = (text, at) => /^[*_~>\s]*$/.test(text.slice(text.lastIndexOf("\n", at) + 1, at));
+
 // Code, links and mentions are taken out first and put back last, so that nothing inside them is formatted.
 function takeOut(text, context, held) {
   const hold = (markup) => `${OPEN}${held.push(markup) - 1}${CLOSE}`;
@@ -85,7 +91,7 @@ function takeOut(text, context, held) {
     .replace(/[\uE000\uE001]/g, "")
     .replace(/```\n?([\s\S]+?)\n?```/g, (_, code) => hold(html`<pre>${unescape(code)}</pre>`))
     .replace(/`([^`\n]+)`/g, (_, code) => hold(html`<code>${unescape(code)}</code>`))
-    .replace(/<([^<>\n]+)>/g, (_, body) => hold(angle(body, context)))
+    .replace(/<([^<>\n]+)>/g, (_, body, at, all) => hold(angle(body, { ...context, starts: startsLine(all, at) })))
     .replace(/https?:\/\/[^\s<>|\uE000\uE001]+/g, (address) => bareLink(address, hold));
 }
 

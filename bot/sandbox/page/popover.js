@@ -12,7 +12,9 @@ function near(anchor, box) {
 function float(anchor, box, kind) {
   box.popover = kind;
   (anchor.closest("dialog") ?? document.body).append(box);
-  box.addEventListener("toggle", (event) => { if (event.newState === "closed") box.remove(); });
+  box.addEventListener("toggle", (event) => {
+    if (event.newState === "closed") box.remove();
+  });
   box.showPopover();
   near(anchor, box);
 }
@@ -59,7 +61,7 @@ export function menu(anchor, items, pick, { takeFocus = true } = {}) {
 
 const BUBBLE_SHOWN = 6000;
 
-/** An error by the control that it belongs to. */
+/** An error by the control that it belongs to; the next press anywhere puts it away. */
 export function bubble(anchor, text) {
   const box = document.createElement("div");
   box.className = "bubble";
@@ -67,7 +69,7 @@ export function bubble(anchor, text) {
   box.textContent = text;
   float(anchor.isConnected ? anchor : document.body, box, "manual");
   setTimeout(() => box.remove(), BUBBLE_SHOWN);
-  box.addEventListener("click", () => box.remove());
+  document.addEventListener("pointerdown", () => box.remove(), { once: true });
 }
 
 const TOAST_SHOWN = 9000;
@@ -77,7 +79,9 @@ export function toast(text, { label, run } = {}) {
   const box = document.createElement("div");
   box.className = "toast";
   const action = label && html`<button type="button" class="link" data-toast>${label}</button>`;
-  box.innerHTML = String(html`<span>${text}</span>${action}<button type="button" class="icon" data-dismiss aria-label="Dismiss">✕</button>`);
+  box.innerHTML = String(
+    html`<span>${text}</span>${action}<button type="button" class="icon" data-dismiss aria-label="Dismiss">✕</button>`,
+  );
   box.addEventListener("click", (event) => {
     if (!event.target.closest("button")) return;
     box.remove();

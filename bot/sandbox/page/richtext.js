@@ -15,7 +15,12 @@ const LEAF = {
   color: (e) => html`<code>${e.value}</code>`,
 };
 
-const STYLE_TAGS = [["code", "code"], ["strike", "s"], ["italic", "em"], ["bold", "strong"]];
+const STYLE_TAGS = [
+  ["code", "code"],
+  ["strike", "s"],
+  ["italic", "em"],
+  ["bold", "strong"],
+];
 
 function styled(content, style = {}) {
   const body = html`${content}`;
@@ -35,7 +40,8 @@ function list(item, context) {
   const tag = item.style === "ordered" ? "ol" : "ul";
   const rows = (item.elements ?? []).map((row) => html`<li>${leaves(row, context)}</li>`);
   const start = item.offset ? html` start="${Number(item.offset) + 1}"` : "";
-  return html`${trusted(`<${tag}`)}${start} class="indent-${Math.min(8, Number(item.indent) || 0)}">${rows}${trusted(`</${tag}>`)}`;
+  const indent = Math.min(8, Number(item.indent) || 0);
+  return html`${trusted(`<${tag}`)}${start} class="indent-${indent}">${rows}${trusted(`</${tag}>`)}`;
 }
 
 const GROUP = {
@@ -47,7 +53,10 @@ const GROUP = {
 
 export function richText(block, context) {
   return (block.elements ?? []).map((item) =>
-    Object.hasOwn(GROUP, item?.type ?? "") ? GROUP[item.type](item, context) : html`<div class="block-unknown">${item?.type}</div>`);
+    Object.hasOwn(GROUP, item?.type ?? "")
+      ? GROUP[item.type](item, context)
+      : html`<div class="block-unknown">${item?.type}</div>`,
+  );
 }
 
 export function tableCell(cell, context) {

@@ -2,14 +2,17 @@
 import { avatar, nameOf } from "./avatar.js";
 import { html } from "./html.js";
 import { morph } from "./morph.js";
-import { actAs, closeThread, open, state } from "./state.js";
+import { actAs, conversation, open, state } from "./state.js";
 
 const ICON = {
   hash: html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M6.2 2 4.8 14M11.2 2 9.8 14M2.5 5.5h11.5M2 10.5h11.5"/></svg>`,
   lock: html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3.5 7h9v6.5h-9zM5.5 7V5a2.5 2.5 0 0 1 5 0v2"/></svg>`,
 };
 
-export const channelIcon = (isPrivate) => html`<span class="icon-svg" title="${isPrivate ? "Private channel" : "Channel"}">${isPrivate ? ICON.lock : ICON.hash}</span>`;
+export function channelIcon(isPrivate) {
+  const title = isPrivate ? "Private channel" : "Channel";
+  return html`<span class="icon-svg" title="${title}">${isPrivate ? ICON.lock : ICON.hash}</span>`;
+}
 
 const actable = () => [...state.users.values()].filter((u) => !u.is_bot && !u.deleted);
 const kindOf = (user) => {
@@ -21,13 +24,15 @@ function person(user) {
   const mine = user.id === state.me;
   const waiting = state.elsewhere.get(user.id);
   const label = `Act as ${nameOf(user)}${user.title ? `, ${user.title}` : ""}${kindOf(user)}`;
-  return html`<button type="button" class="person${mine ? " current" : ""}${kindOf(user) ? " outsider" : ""}" data-user="${user.id}"
-    data-key="p:${user.id}" aria-pressed="${mine ? "true" : "false"}" aria-label="${label}" title="${label}">
+  const name = `person${mine ? " current" : ""}${kindOf(user) ? " outsider" : ""}`;
+  return html`<button type="button" class="${name}" data-user="${user.id}" data-key="p:${user.id}"
+    aria-pressed="${mine ? "true" : "false"}" aria-label="${label}" title="${label}">
     ${avatar(user)}${waiting ? html`<span class="count">${waiting}</span>` : ""}
     <span class="first-name">${nameOf(user).split(" ")[0]}</span></button>`;
 }
 
-const rail = () => html`<h2 class="rail-title" id="rail-title">Act as</h2><div role="group" aria-labelledby="rail-title">${actable().map(person)}</div>`;
+const rail = () => html`<h2 class="rail-title" id="rail-title">Act as</h2>
+  <div role="group" aria-labelledby="rail-title">${actable().map(person)}</div>`;
 
 function shownName(item) {
   if (item.kind === "channel") return item.name;
@@ -39,7 +44,8 @@ function entry(item) {
   const icon = item.kind === "channel" ? channelIcon(room?.is_private) : avatar(state.users.get(item.with), "tiny");
   const count = item.mentions || (item.kind === "channel" ? 0 : item.unread);
   const current = item.id === state.here;
-  return html`<li data-key="c:${item.id}"><button type="button" class="entry${item.unread ? " unread" : ""}${current ? " current" : ""}"
+  const name = `entry${item.unread ? " unread" : ""}${current ? " current" : ""}`;
+  return html`<li data-key="c:${item.id}"><button type="button" class="${name}"
     data-channel="${item.id}" data-unread="${item.unread ?? 0}"${current ? html` aria-current="page"` : ""}>
     ${icon}<span class="entry-name">${shownName(item)}</span>${count ? html`<span class="count">${count}</span>` : ""}</button></li>`;
 }
@@ -62,8 +68,8 @@ function onClick(event) {
   const chosen = event.target.closest("[data-user], [data-channel]");
   if (chosen?.dataset.user) actAs(chosen.dataset.user);
   else if (chosen) {
-    if (chosen.dataset.channel !== state.here) closeThread();
-    open(chosen.dataset.channel, { tab: state.conversations.find((c) => c.id === chosen.dataset.channel)?.unread ? "messages" : "home" });
+    const { unread } = conversation(chosen.dataset.channel);
+    open(chosen.dataset.channel, { tab: unread ? "messages" : "home" });
   }
 }
 

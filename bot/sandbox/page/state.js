@@ -5,9 +5,21 @@ import { Clock } from "./clock.js";
 export const clock = new Clock();
 
 export const state = {
-  workspace: null, users: new Map(), channels: new Map(),
-  me: null, conversations: [], here: null, tab: "messages", thread: null,
-  messages: [], replies: [], home: undefined, views: [], demo: null, elsewhere: new Map(), online: true,
+  workspace: null,
+  users: new Map(),
+  channels: new Map(),
+  me: null,
+  conversations: [],
+  here: null,
+  tab: "messages",
+  thread: null,
+  messages: [],
+  replies: [],
+  home: undefined,
+  views: [],
+  demo: null,
+  elsewhere: new Map(),
+  online: true,
 };
 
 const listeners = [];
@@ -28,7 +40,15 @@ export function changed() {
 /** What the pure renderers need to know. */
 export function context(more = {}) {
   const zone = state.users.get(state.me)?.tz;
-  return { users: state.users, channels: state.channels, now: clock.now(), zone, me: state.me, channel: state.here, ...more };
+  return {
+    users: state.users,
+    channels: state.channels,
+    now: clock.now(),
+    zone,
+    me: state.me,
+    channel: state.here,
+    ...more,
+  };
 }
 
 export const act = (kind, body = {}) => post("/ui/act", { as: state.me, kind, ...body });
@@ -52,45 +72,60 @@ export function setDemo(demo) {
 
 let closeSocket = () => {};
 
-/** Becomes another person: their conversations, their socket. Stays in the channel where they are in it too. */
+// Null when the server cannot be reached: the sidebar says so, and what was shown stays.
+const ask = (path, query) => get(path, query).catch(() => null);
+
+/** Becomes another person: their conversations, their socket. Stays in the channel where they are in it
+ * too; from one's direct message with the app, theirs is shown. */
 export async function actAs(id, channel = state.here) {
   closeSocket();
+  const direct = channel && !state.channels.has(channel);
   Object.assign(state, { me: id, views: [], home: undefined });
   state.elsewhere.delete(id);
   await loadConversations();
+  if (state.me !== id) return;
+  closeSocket();
   closeSocket = socket(id, {
     event: receive,
-    open: (again) => { state.online = true; changed(); if (again) resync(); },
-    lost: () => { state.online = false; changed(); },
+    open: (again) => {
+      state.online = true;
+      changed();
+      if (again) resync();
+    },
+    lost: () => {
+      state.online = false;
+      changed();
+    },
   });
-  const next = conversation(channel) ?? state.conversations.find((c) => c.kind === "channel") ?? state.conversations[0];
+  const like = (kind) => state.conversations.find((c) => c.kind === kind);
+  const next = conversation(channel) ?? like(direct ? "app" : "channel") ?? state.conversations[0];
   await open(next?.id ?? null, { thread: next?.id === channel ? state.thread : null });
 }
 
 async function loadConversations() {
   const me = state.me;
-  const { conversations } = await get("/ui/conversations", { as: me });
-  if (me === state.me) state.conversations = conversations;
+  const told = await ask("/ui/conversations", { as: me });
+  if (told && me === state.me) state.conversations = told.conversations;
 }
 
 async function loadMessages() {
   const { me, here } = state;
   if (!here) return;
-  const { messages } = await get("/ui/messages", { as: me, channel: here });
-  if (me === state.me && here === state.here) state.messages = messages;
+  const told = await ask("/ui/messages", { as: me, channel: here });
+  if (told && me === state.me && here === state.here) state.messages = told.messages;
 }
 
 async function loadThread() {
   const { me, here, thread } = state;
   if (!thread) return;
-  const { messages } = await get("/ui/messages", { as: me, channel: here, thread_ts: thread });
-  if (me === state.me && thread === state.thread) state.replies = messages;
+  const told = await ask("/ui/messages", { as: me, channel: here, thread_ts: thread });
+  if (told && me === state.me && thread === state.thread) state.replies = told.messages;
 }
 
 async function loadHome() {
   const me = state.me;
-  const { view } = (await get("/ui/home", { as: me })) ?? {};
-  if (me === state.me) state.home = view ?? null;
+  const told = await ask("/ui/home", { as: me });
+  if (me === state.me) state.home = told?.view ?? null;
 }
 
 /** Opens a conversation, with a thread beside it when one is named. */
@@ -118,7 +153,7 @@ export function closeThread() {
 
 /** After a lost connection: everything shown is asked for again. */
 export async function resync() {
-  await Promise.all([loadConversations(), loadMessages(), loadThread(), get("/ui/demo").then(setDemo)]);
+  await Promise.all([loadConversations(), loadMessages(), loadThread(), ask("/ui/demo").then(setDemo)]);
   changed();
 }
 
@@ -159,7 +194,8 @@ function react({ channel, ts, reactions }) {
 
 function setConversation({ conversation: told }) {
   const at = state.conversations.findIndex((c) => c.id === told.id);
-  state.conversations = at < 0 ? [...state.conversations, told] : state.conversations.with(at, { ...state.conversations[at], ...told });
+  const known = state.conversations;
+  state.conversations = at < 0 ? [...known, told] : known.with(at, { ...known[at], ...told });
   if (told.id === state.here) markRead();
 }
 
@@ -190,7 +226,9 @@ const EVENTS = {
   view_pushed: ({ view }) => pushView(view),
   view_updated: ({ view }) => updateView(view),
   view_closed: ({ view_id }) => closeView(view_id),
-  home: ({ view }) => { state.home = view; },
+  home: ({ view }) => {
+    state.home = view;
+  },
   conversation: setConversation,
   clock: ({ now }) => clock.set(now),
   demo: (event) => setDemo(event.demo ?? event),

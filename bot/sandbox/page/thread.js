@@ -11,14 +11,18 @@ let shown = null;
 function body() {
   const [root, ...rest] = threadList(state.replies);
   const count = state.replies.length - 1;
-  const line = count > 0 ? html`<div class="reply-line" data-key="count"><span>${count} ${count === 1 ? "reply" : "replies"}</span></div>` : "";
+  const words = `${count} ${count === 1 ? "reply" : "replies"}`;
+  const line = count > 0 ? html`<div class="reply-line" data-key="count"><span>${words}</span></div>` : "";
   return html`${root}${line}${rest}`;
 }
 
 export function draw() {
   const isOpen = Boolean(state.thread);
   at("thread").hidden = !isOpen;
-  if (!isOpen) { shown = null; return; }
+  if (!isOpen) {
+    shown = null;
+    return;
+  }
   at("thread-place").textContent = nameOfHere();
   const key = `${state.here}/${state.thread}/${state.replies.length > 1}`;
   drawScrolled(at("thread-messages"), body(), shown !== key);
@@ -27,7 +31,9 @@ export function draw() {
 }
 
 export function start() {
-  at("thread-messages").addEventListener("click", (event) => { if (onClick(event)) changed(); });
+  at("thread-messages").addEventListener("click", (event) => {
+    if (onClick(event)) changed();
+  });
   at("thread-close").addEventListener("click", closeThread);
   at("thread").addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) closeThread();

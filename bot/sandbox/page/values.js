@@ -30,7 +30,10 @@ const READ = {
   datepicker: (node) => ({ selected_date: node.value || null }),
   timepicker: (node) => ({ selected_time: node.value || null }),
   datetimepicker: (node, zone) => ({ selected_date_time: node.value ? instantOf(node.value, zone) : null }),
-  plain_text_input: typed, email_text_input: typed, url_text_input: typed, number_input: typed,
+  plain_text_input: typed,
+  email_text_input: typed,
+  url_text_input: typed,
+  number_input: typed,
   rich_text_input: richTextOf,
 };
 
@@ -64,7 +67,8 @@ const REQUIRED = "Please complete this required field.";
 
 function lengthFault(text, item) {
   if (text && text.length < (item.min_length ?? 0)) return `Please use at least ${item.min_length} characters.`;
-  if (text && text.length > (item.max_length ?? 3000)) return `Please use at most ${item.max_length ?? 3000} characters.`;
+  if (text && text.length > (item.max_length ?? 3000))
+    return `Please use at most ${item.max_length ?? 3000} characters.`;
   return null;
 }
 
