@@ -20,15 +20,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from runbooks.bodies import Body, Pairs
 from runbooks.lengths import Length
 from runbooks.templates import (
     Expression,
     ExpressionFault,
     Text,
+    Tree,
     compile_expression,
     compile_path,
     compile_text,
+    compile_tree,
 )
 
 EVENT, CASE, RESPONSE, OUTCOME = "event", "case", "response", "outcome"
@@ -109,41 +110,32 @@ def wants_text(value: object) -> str:
     return f"a text is wanted, not {kind}"
 
 
-def _read_body(value: Any, info: ValidationInfo) -> Body:
-    if isinstance(value, Text | Pairs | tuple):
+def _read_tree(value: Any, info: ValidationInfo) -> Tree:
+    if isinstance(value, Tree):
         return value
-    found: list[Blemish] = []
-    body = _compile_body(value, _roots(info), (), found)
-    if found:
+    if found := list(_blemishes(value, _roots(info), ())):
         raise _blemished(found)
-    return body
+    return compile_tree(value, _roots(info))
 
 
-def _compile_body(value: Any, roots: frozenset[str], path: tuple[str | int, ...], found: list[Blemish]) -> Body:
+def _blemishes(value: Any, roots: frozenset[str], path: tuple[str | int, ...]) -> Iterator[Blemish]:
+    """All of them; `compile_tree` stops at the first."""
     if isinstance(value, str):
-        return _compile_leaf(value, roots, path, found)
-    if isinstance(value, list):
-        return tuple(_compile_body(item, roots, (*path, i), found) for i, item in enumerate(value))
-    if isinstance(value, dict):
-        return Pairs(
-            tuple(
-                (
-                    _compile_leaf(key, roots, (*path, key, "[key]"), found),
-                    _compile_body(item, roots, (*path, key), found),
-                )
-                for key, item in value.items()
-            )
-        )
-    assert value is None or isinstance(value, bool | int | float)
-    return value
+        yield from _blemish(value, roots, path)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _blemishes(item, roots, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _blemish(key, roots, (*path, key, "[key]"))
+            yield from _blemishes(item, roots, (*path, key))
 
 
-def _compile_leaf(source: str, roots: frozenset[str], path: tuple[str | int, ...], found: list[Blemish]) -> Text:
+def _blemish(source: str, roots: frozenset[str], path: tuple[str | int, ...]) -> Iterator[Blemish]:
     try:
-        return compile_text(source, roots)
+        compile_text(source, roots)
     except ExpressionFault as fault:
-        found.append(Blemish(path, fault.message, fault.hint, fault.offset))
-        return compile_text("", roots)
+        yield Blemish(path, fault.message, fault.hint, fault.offset)
 
 
 def _matching(pattern: str, advice: str, *, secret: bool = False) -> AfterValidator:
@@ -187,7 +179,7 @@ ExpressionField = Annotated[
 ]
 TextField = Annotated[Text, PlainValidator(_compiler(Text, compile_text), json_schema_input_type=str)]
 PathField = Annotated[Text, PlainValidator(_compiler(Text, compile_path), json_schema_input_type=str)]
-BodyField = Annotated[Body, PlainValidator(_read_body, json_schema_input_type=Any)]
+TreeField = Annotated[Tree, PlainValidator(_read_tree, json_schema_input_type=Any)]
 ClockLength = Annotated[Length, AfterValidator(_clock_only)]
 RegexField = Annotated[re.Pattern[str], PlainValidator(_read_regex, json_schema_input_type=str)]
 

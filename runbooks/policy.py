@@ -1,21 +1,43 @@
-"""The policy folder as one value: read it, load it, or be told everything that is wrong with it."""
+"""The policy folder as one value: load it, or be told everything that is wrong with it."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from typing import Any
 
 from runbooks.connectors import Connector, Source
-from runbooks.contracts import Contract
+from runbooks.contract_rules import contract_rules, shared_threads
+from runbooks.contracts import Contract, ContractShape
+from runbooks.cross_checks import unknown_names
 from runbooks.faults import Fault, PolicyFaults
+from runbooks.files import ConnectorsFile, fields_of, read_team
+from runbooks.folder import Folder, reachable_runbooks
+from runbooks.general_rules import general_rules
+from runbooks.ladder_checks import unreachable
+from runbooks.parsing import parse_folder
+from runbooks.reading import read_folder
 from runbooks.runbook import Runbook
+from runbooks.runbook_rules import run_cycles, runbook_rules
+from runbooks.shape_faults import Source as File
+from runbooks.shape_faults import read_shape
 from runbooks.team import Team
+from runbooks.team_rules import connector_rules, team_rules
+from runbooks.unused import unused
 
 __all__ = ["Fault", "Policy", "PolicyFaults", "digest_of", "load", "read_folder"]
+
+_MOST_FAULTS = 100
+"""Of one kind in one file: what is broken altogether is not told ten thousand times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A whole folder, in which every name that is used exists. `files` is what it was loaded from."""
+    """A whole folder, in which every name that is used exists.
+
+    `files` is what it was loaded from, `digest` its digest_of. `warnings` are sorted by place.
+    """
 
     digest: str
     team: Team
@@ -28,16 +50,106 @@ class Policy:
     warnings: tuple[Fault, ...]
 
 
-def read_folder(folder: Path) -> dict[str, str]:
-    """Read the texts of a folder by their paths in it. Raises PolicyFaults."""
-    raise NotImplementedError
-
-
 def load(files: Mapping[str, str]) -> Policy:
-    """Load a policy, or raise PolicyFaults with all that is wrong."""
-    raise NotImplementedError
+    """Load a policy from the texts of its files, by their paths in the folder.
+
+    Reads nothing else: no disk, no environment, no clock. Raises PolicyFaults with all faults of all files at
+    once (the first hundred of a kind in a file); nothing is loaded in part.
+    """
+    folder, faults = parse_folder(files)
+    faults += _rule_faults(folder, files)
+    parts, found = _Parts.read(folder)
+    if faults or found or parts is None:
+        raise PolicyFaults(tuple(sorted({*faults, *found}, key=_place)))
+    return _policy(folder, files, parts)
 
 
 def digest_of(files: Mapping[str, str]) -> str:
-    """SHA-256 in hex over the files' paths and texts."""
-    raise NotImplementedError
+    """SHA-256 in hex over paths and texts, in an order of their own; how lines end does not count."""
+    texts = sorted((name, text.removeprefix("\ufeff").replace("\r\n", "\n")) for name, text in files.items())
+    return _sha256(texts)
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _place(fault: Fault) -> tuple[str, int, int, str]:
+    return fault.file, fault.line, fault.column, fault.message
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    team: Team
+    connectors: ConnectorsFile
+    contracts: Mapping[str, ContractShape]
+    runbooks: Mapping[str, Runbook]
+
+    @classmethod
+    def read(cls, folder: Folder) -> "tuple[_Parts | None, list[Fault]]":
+        """The shapes of all files, or the faults of all of them; None as well if a file could not be parsed."""
+        faults: list[Fault] = []
+        team = read_team(folder, faults) if folder.team else None
+        connectors = _read(folder.connectors, ConnectorsFile, faults)
+        contracts = {name: _read(source, ContractShape, faults) for name, source in folder.workflows.items()}
+        books = {name: _read(source, Runbook, faults) for name, source in folder.runbooks.items()}
+        whole = [{name: part for name, part in parts.items() if part} for parts in (contracts, books)]
+        if faults or team is None or connectors is None:
+            return None, faults
+        return cls(team, connectors, whole[0], whole[1]), faults
+
+
+def _read(source: File | None, shape: type[Any], faults: list[Fault]) -> Any:
+    if source is None:
+        return None
+    value, found = read_shape(source, shape)
+    faults += found[:_MOST_FAULTS]
+    return value
+
+
+def _rule_faults(folder: Folder, files: Mapping[str, str]) -> list[Fault]:
+    faults: list[Fault] = []
+    for rule in _rules(folder, files):
+        faults += islice(rule, _MOST_FAULTS)
+    return faults
+
+
+def _rules(folder: Folder, files: Mapping[str, str]) -> Iterator[Iterable[Fault]]:
+    yield general_rules(folder, files)
+    yield unknown_names(folder)
+    yield run_cycles(folder)
+    yield shared_threads(folder)
+    yield from ([team_rules(folder.team)] if folder.team else [])
+    yield from ([connector_rules(folder.connectors)] if folder.connectors else [])
+    yield from (contract_rules(source, folder.schemas) for _, source in folder.contracts())
+    yield from (runbook_rules(source) for _, source in folder.books())
+
+
+def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
+    contracts = {name: _contract(folder, name, shape) for name, shape in parts.contracts.items()}
+    warnings = [*unreachable(folder, parts.team, contracts), *unused(folder)]
+    return Policy(
+        digest=digest_of(files),
+        team=parts.team,
+        connectors={name: Connector(name=name, **fields_of(it)) for name, it in parts.connectors.connectors.items()},
+        sources={name: Source(name=name, **fields_of(it)) for name, it in parts.connectors.sources.items()},
+        workflows=contracts,
+        runbooks=parts.runbooks,
+        templates={_stem(name): text for name, text in files.items() if name.startswith("templates/")},
+        files=dict(files),
+        warnings=tuple(sorted(warnings, key=_place)),
+    )
+
+
+def _stem(name: str) -> str:
+    return name.removeprefix("templates/").removesuffix(".j2")
+
+
+def _contract(folder: Folder, name: str, shape: ContractShape) -> Contract:
+    """The contract, with a digest of all that it says and uses."""
+    source = folder.workflows[name]
+    assert source is not None
+    books = [(used, folder.runbooks[used]) for used in sorted(reachable_runbooks(folder, source.root))]
+    schema = folder.schemas[shape.trigger.schema] if shape.trigger else None
+    used = [source.root.plain(), schema, [(name, book.root.plain()) for name, book in books if book]]
+    return Contract(digest=_sha256(used), **fields_of(shape))

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictInt
 from pydantic.dataclasses import dataclass
 
 from runbooks.connectors import HeaderName
-from runbooks.fields import BodyField, ClockLength, Name, PathField, TextField
+from runbooks.fields import ClockLength, Name, PathField, TextField, TreeField
 from runbooks.lengths import Length
 from runbooks.templates import Text
 
@@ -28,9 +28,9 @@ class Request:
     connector: Name | None = None
     method: Method = "GET"
     path: Annotated[PathField, AfterValidator(_begins_with_slash)]
-    query: Mapping[str, BodyField] = Field(default_factory=dict)
+    query: Mapping[str, TreeField] = Field(default_factory=dict)
     headers: Mapping[HeaderName, TextField] = Field(default_factory=dict)
-    json: BodyField = None
+    json: TreeField | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)

@@ -13,7 +13,6 @@ from runbooks.fields import (
     INPUTS,
     RESPONSE,
     STEPS,
-    BodyField,
     ClockLength,
     ExpressionField,
     Identifier,
@@ -21,6 +20,7 @@ from runbooks.fields import (
     RegexField,
     TextField,
     Title,
+    TreeField,
     Words,
     sees,
 )
@@ -63,7 +63,7 @@ class Input:
     required: StrictBool = False
     pattern: RegexField | None = None
     options: tuple[Words, ...] = ()
-    default: Annotated[BodyField, sees(*BEFORE_A_RUN)] = None
+    default: Annotated[TreeField | None, sees(*BEFORE_A_RUN)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -80,7 +80,7 @@ class Approval:
 class Replay:
     """Send the stored event again; `set` puts other values into fields of it first."""
 
-    set: BodyField = None
+    set: TreeField | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)

@@ -88,9 +88,9 @@ class Defaults:
 
     unrouted: Name
     governance: Name
-    thread_workflow: Name | None = None
+    thread_workflow: Name
     priorities: Mapping[Priority, Windows]
-    escalation: Ladders = Field(default_factory=Ladders)
+    escalation: Ladders
     remind_at: tuple[Share, ...] = (0.5, 0.8)
     acknowledgement_lasts: Length | None = None
     pauses: tuple[PauseState, ...] = ("waiting_for_customer",)
@@ -100,9 +100,13 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Team:
-    """The whole of `team.yml`, every name in it known to exist."""
+    """The whole of `team.yml`, every name in it known to exist.
+
+    `rota_addresses`: the https address of each rota whose calendar must be fetched; in `rotas` it names nobody.
+    """
 
     calendars: Mapping[str, Calendar]
     rotas: Mapping[str, Rota | IcalRota]
+    rota_addresses: Mapping[str, str] = Field(default_factory=dict)
     roles: Mapping[str, Role]
     defaults: Defaults

@@ -1,0 +1,157 @@
+"""The JSON Schemas of a folder (`schemas/*.json`): JSON Schema 2020-12, each whole in itself."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+
+from runbooks.faults import Fault
+from runbooks.yaml_source import MAX_DEPTH, Node, parse_yaml
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MAX_CHARACTERS = 1024 * 1024
+
+
+class _TwiceError(ValueError):
+    pass
+
+
+def parse_schema(file: str, text: str) -> tuple[Any, list[Fault]]:
+    """Read one schema: its data, or None with its faults. Unknown keywords are left alone, as the standard does."""
+    data, faults = _parse_json(file, text.removeprefix("\ufeff"))
+    if faults:
+        return None, faults
+    root, _ = parse_yaml(file, text)  # JSON is YAML, near enough to find a place in it
+    faults = list(_wrong(file, data, root or Node(1, 1, {})))
+    return (None if faults else data), faults
+
+
+def _parse_json(file: str, text: str) -> tuple[Any, list[Fault]]:
+    if len(text) > MAX_CHARACTERS:
+        return None, [Fault(file, 1, 1, f"is longer than {MAX_CHARACTERS} characters", "split the workflow")]
+    try:
+        data = json.loads(text, object_pairs_hook=_once, parse_constant=_not_json)
+    except json.JSONDecodeError as error:
+        hint = "look for a missing comma, quote or bracket here or just before"
+        return None, [Fault(file, error.lineno, error.colno, f"is not JSON: {error.msg.lower()}", hint)]
+    except RecursionError:
+        return None, [_too_deep(file)]
+    except ValueError as error:
+        return None, [Fault(file, *_place_of(text, str(error)), str(error), "keep one, and plain JSON only")]
+    return (None, [_too_deep(file)]) if _depth(data) > MAX_DEPTH else (data, [])
+
+
+def _too_deep(file: str) -> Fault:
+    return Fault(file, 1, 1, f"is nested deeper than {MAX_DEPTH} levels", "make it flatter")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _TwiceError(f'"{key[:80]}" is written twice')
+        found[key] = value
+    return found
+
+
+def _not_json(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _place_of(text: str, message: str) -> tuple[int, int]:
+    """Where the word that a message begins with stands last in the text."""
+    word = message.split(" is ")[0]
+    at = max(text.rfind(word), 0)
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def _depth(data: Any) -> int:
+    deepest, waiting = 0, [(data, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += [(item, depth + 1) for item in inner]
+    return deepest
+
+
+def _wrong(file: str, data: Any, root: Node) -> Iterator[Fault]:
+    if not isinstance(data, dict):
+        yield Fault(file, 1, 1, "a schema is a JSON object", 'write {"type": "object", …}')
+        return
+    dialect = data.get("$schema", DIALECT)
+    if dialect != DIALECT:
+        node = root.find("$schema") or root
+        yield Fault(file, node.line, node.column, "only JSON Schema 2020-12 is read", f'write "$schema": "{DIALECT}"')
+        return
+    checker = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    broken = list(_misfits(file, data, root, checker))
+    yield from broken or _references(file, data, root)
+
+
+def _misfits(file: str, data: Any, root: Node, checker: Validator) -> Iterator[Fault]:
+    for error in checker.iter_errors(data):
+        cause = best_match([error]) or error
+        path = [*cause.absolute_path]
+        node = _at(root, path)
+        name = f'"{path[-1]}"' if path else "this"
+        yield Fault(file, node.line, node.column, f"{name} is not right in a schema: {_said(cause)}", None)
+
+
+def _said(error: Any) -> str:
+    wanted = error.validator_value
+    if error.validator == "type":
+        return f"wanted {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
+    if error.validator == "enum":
+        return f"one of {', '.join(str(word) for word in wanted)}"
+    if error.validator == "format":
+        return f"no {wanted}"
+    return str(error.message)[:200]
+
+
+def _at(root: Node, path: list[str | int]) -> Node:
+    node = root
+    for part in path:
+        if isinstance(part, int):
+            node = node.items[part] if part < len(node.items) else node
+        else:
+            node = node.find(part) or node
+    return node
+
+
+def _references(file: str, data: dict[str, Any], root: Node) -> Iterator[Fault]:
+    """References stay in the file: what is fetched from elsewhere can change without a change of the policy."""
+    for path, target in _refs(data, []):
+        node = _at(root, path)
+        if not target.startswith("#"):
+            hint = 'copy it under "$defs", and write "#/$defs/NAME"'
+            yield Fault(file, node.line, node.column, f'"{target[:80]}" leads out of this file', hint)
+        elif target.startswith("#/") and not _resolves(data, target):
+            hint = "write the path of a definition, such as #/$defs/NAME"
+            yield Fault(file, node.line, node.column, f'"{target[:80]}" leads nowhere', hint)
+
+
+def _refs(data: Any, path: list[str | int]) -> Iterator[tuple[list[str | int], str]]:
+    if isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from _refs(item, [*path, index])
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+                yield [*path, key], value
+            yield from _refs(value, [*path, key])
+
+
+def _resolves(data: Any, target: str) -> bool:
+    for part in target[2:].split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(data, dict) and name in data:
+            data = data[name]
+        elif isinstance(data, list) and name.isdigit() and int(name[:6]) < len(data):
+            data = data[int(name[:6])]
+        else:
+            return False
+    return True
