@@ -42,11 +42,26 @@ export function nameOfHere() {
 
 const NEAR_END = 120;
 
-/** Draws into a scrolled box and stays at its end when it was there, or when what it shows is new. */
+const left = new WeakSet();
+
+function toEnd(box) {
+  box.scrollTop = box.scrollHeight;
+}
+
+/** Keeps a scrolled box at its end, also when its size changes, until the person scrolls away from there. */
+export function keepAtEnd(box) {
+  box.addEventListener("scroll", () => {
+    const isAway = box.scrollHeight - box.scrollTop - box.clientHeight > NEAR_END;
+    left[isAway ? "add" : "delete"](box);
+  });
+  new ResizeObserver(() => left.has(box) || toEnd(box)).observe(box);
+}
+
+/** Draws into such a box; what is new is shown from its end. */
 export function drawScrolled(box, markup, fresh) {
-  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
   morph(box, markup);
-  if (fresh || atEnd) box.scrollTop = box.scrollHeight;
+  if (fresh) left.delete(box);
+  if (!left.has(box)) toEnd(box);
 }
 
 export function draw() {
@@ -71,5 +86,6 @@ export function start() {
     const chosen = event.target.closest("[data-tab]");
     if (chosen) open(state.here, { tab: chosen.dataset.tab });
   });
+  keepAtEnd(at("messages"));
   composer.build(at("composer"), () => ({ channel: state.here }));
 }

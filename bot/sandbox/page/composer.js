@@ -186,7 +186,7 @@ const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").repl
 
 /** A typed message as Slack tells it to apps: escaped, with tokens for mentions and links. */
 export function messageText(typed) {
-  const linked = escaped(typed).replace(/https?:\/\/[^\s]+/g, (url) => `<${url}>`);
+  const linked = escaped(typed).replace(/https?:\/\/\S*[^\s.,;:!?'")\]]/g, (url) => `<${url}>`);
   return named(linked, (sign, id) => `<${sign}${id}>`);
 }
 

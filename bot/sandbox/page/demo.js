@@ -69,7 +69,7 @@ function nextPart(due, now) {
 
 function clockPart(demo) {
   const now = clock.now();
-  const moved = demo.clock.moved ? `${length(demo.clock.moved)} ahead of the real time` : "the sandbox's own time";
+  const moved = demo.clock.moved ? `${length(demo.clock.moved)} ahead` : "sandbox time";
   return html`<p class="now"><time data-now="${Math.floor(now)}">${show(now, zone(), FULL)}</time><span class="muted">${moved}</span></p>
     <div class="leaps">${LEAPS.map(leap)}</div>${nextPart(demo.next_due, now)}`;
 }

@@ -4,7 +4,9 @@
 export function morph(element, markup) {
   const template = document.createElement("template");
   template.innerHTML = String(markup);
+  const focused = document.activeElement;
   morphChildren(element, template.content);
+  if (focused !== document.activeElement && element.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 const keyOf = (node) => node.dataset?.key ?? null;

@@ -1,5 +1,5 @@
 // The pane on the right: one thread, with its own composer.
-import { drawScrolled, nameOfHere } from "./channel.js";
+import { drawScrolled, keepAtEnd, nameOfHere } from "./channel.js";
 import * as composer from "./composer.js";
 import { html } from "./html.js";
 import { onClick, threadList } from "./messages.js";
@@ -38,5 +38,6 @@ export function start() {
   at("thread").addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) closeThread();
   });
+  keepAtEnd(at("thread-messages"));
   composer.build(at("thread-composer"), () => ({ channel: state.here, thread_ts: state.thread }));
 }
