@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from bot.context import Context
+from bot.web.answers import answer
 from bot.web.bodies import MAX_BYTES
+from bot.web.cases import CasesOut
 from bot.web.exceptions import ExceptionsIn
+from bot.web.health import Health, Reasons
+from bot.web.openapi import openapi
+from bot.web.policy import PolicyOut
 from bot.web.problems import Problem
 from bot.web.sources import Gate
 from store.ids import new_key
@@ -26,29 +32,57 @@ HEADERS = {
 }
 
 
-def build_app(context: Context, environment: Mapping[str, str]) -> web.Application:
-    """The application. `environment` has the secrets that connectors.yml names."""
+def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reasons = list) -> web.Application:
+    """The application. `environment` has the secrets that connectors.yml names; `reasons` says what outside of the
+    database keeps the service from working."""
     gate = Gate(context.policies, environment, context.clock)
-    exceptions = ExceptionsIn(context, gate)
-    app = web.Application(middlewares=[tell_problems], client_max_size=MAX_BYTES)
-    app.router.add_post("/v1/exceptions", exceptions.post)
+    health = Health(context, reasons)
+    app = web.Application(middlewares=[_telling_problems(health)], client_max_size=MAX_BYTES)
+    app.router.add_post("/v1/exceptions", ExceptionsIn(context, gate).post)
+    _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate))
+    app.router.add_get("/healthz", health.alive)
+    app.router.add_get("/readyz", health.ready)
+    app.router.add_get("/metrics", health.metrics)
+    document = openapi()
+    app.router.add_get("/openapi.json", lambda _: _constant(document))
     return app
 
 
-@web.middleware
-async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _add_reads(app: web.Application, cases: CasesOut, policy: PolicyOut) -> None:
+    app.router.add_get("/v1/cases", cases.list_)
+    app.router.add_get("/v1/cases/{ref}", cases.show)
+    app.router.add_get("/v1/cases/{ref}/audit", cases.audit)
+    app.router.add_get("/v1/workflows", policy.workflows)
+    app.router.add_get("/v1/oncall", policy.oncall)
+
+
+async def _constant(document: Mapping[str, Any]) -> web.Response:
+    return answer(document)
+
+
+def _telling_problems(health: Health) -> Middleware:
     """Every error is a problem, and no fault shows its inside: its reference is in the log."""
+
+    @web.middleware
+    async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await _answered(request, handler)
+        health.count(request, response.status)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return tell
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        response = await handler(request)
+        return await handler(request)
     except Problem as problem:
-        response = problem.response()
+        return problem.response()
     except web.HTTPException as refused:
-        response = _of_aiohttp(refused).response()
+        return _of_aiohttp(refused).response()
     except Exception:
-        response = _fault(request).response()
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+        return _fault(request).response()
 
 
 def _of_aiohttp(refused: web.HTTPException) -> Problem:

@@ -8,7 +8,6 @@ draft-ietf-httpapi-idempotency-key-header has it."""
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +19,7 @@ from bot.context import Context
 from bot.desk import intake
 from bot.desk.intake import KeyReused, Report, Reported, Submission
 from bot.rules.actors import Actor
+from bot.web.answers import answer
 from bot.web.bodies import parse_json
 from bot.web.problems import Problem, kind
 from bot.web.reports import ReportBody, errors_of
@@ -45,7 +45,7 @@ class ExceptionsIn:
         if isinstance(read, Problem):
             raise read
         (reported,) = await self._take(caller, [read])
-        return _accepted(_result(reported))
+        return answer(_result(reported), status=202)
 
     async def _post_many(self, caller: Caller, contents: Sequence[Any]) -> web.Response:
         if not 0 < len(contents) <= MAX_REPORTS:
@@ -58,15 +58,15 @@ class ExceptionsIn:
         if not good:
             detail = "none of the reports could be taken; results says why of each"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("bad-report"), more={"results": results})
-        return _accepted({"results": results})
+        return answer({"results": results}, status=202)
 
     async def _take(self, caller: Caller, reports: Sequence[Report]) -> Sequence[Reported]:
         """The results, after their commit."""
-        answer = await self._desk.run_joined(intake.report, _submission(caller, reports))
-        if isinstance(answer, KeyReused):
+        results = await self._desk.run_joined(intake.report, _submission(caller, reports))
+        if isinstance(results, KeyReused):
             detail = "this Idempotency-Key came before with another body; give each request a key of its own"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("key-reused"))
-        return answer
+        return results
 
 
 def _submission(caller: Caller, reports: Sequence[Report]) -> Submission:
@@ -84,7 +84,7 @@ def _read(caller: Caller, content: Any, *, under: str = "") -> Report | Problem:
         errors = errors_of(fault, under=under)
         detail = "; ".join(f"{error['pointer'] or '(the body)'}: {error['detail']}" for error in errors[:5])
         return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("bad-report"), errors=errors)
-    if not caller.may_report(body.workflow):
+    if not caller.covers(body.workflow):
         allowed = ", ".join(caller.source.workflows or ()) or "none"
         detail = f"source {caller.source.name} may report for these workflows: {allowed}"
         return Problem(HTTPStatus.FORBIDDEN, detail, kind=kind("workflow-not-allowed"))
@@ -113,7 +113,3 @@ def _result(reported: Reported) -> dict[str, Any]:
 
 def _refusal(problem: Problem) -> dict[str, Any]:
     return {"problem": problem.members()}
-
-
-def _accepted(answer: dict[str, Any]) -> web.Response:
-    return web.Response(status=202, body=json.dumps(answer).encode(), content_type="application/json")

@@ -42,8 +42,8 @@ class Caller:
     body: bytes
     repeat_key: str | None
 
-    def may_report(self, workflow: str) -> bool:
-        """Whether the policy lets it report for this workflow."""
+    def covers(self, workflow: str) -> bool:
+        """Whether the policy lets it report for, and read of, this workflow."""
         return self.source.workflows is None or workflow in self.source.workflows
 
 
@@ -83,6 +83,14 @@ class Gate:
             raise _unknown_caller(True)
         self._pace(source)
         return _caller(source, body, headers.get("Idempotency-Key") or headers["webhook-id"])
+
+    async def admit_reader(self, request: web.Request) -> Caller:
+        """Like `admit`, for a source that may read. Raises `Problem` 403 for one that may not."""
+        caller = await self.admit(request)
+        if not caller.source.read:
+            detail = f"source {caller.source.name} may not read; say read: true of it in connectors.yml"
+            raise Problem(HTTPStatus.FORBIDDEN, detail, kind=kind("may-not-read"))
+        return caller
 
     def _sources(self) -> _Known:
         policy = self._policies.latest

@@ -1,0 +1,195 @@
+"""`GET /v1/cases` and what is below it: cases as other systems read them. Instants are RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from sqlmodel import Session
+
+from bot.context import Context
+from bot.web.answers import answer
+from bot.web.problems import Problem, kind
+from bot.web.sources import Caller, Gate
+from store import audit
+from store.models import CLOSED, STATES, Case
+from store.queries import cases as queries
+from store.queries.cases import OPEN, Wanted
+
+PAGE, MAX_PAGE = 50, 500
+REPORTS_SHOWN = 100
+PARAMETERS = ("state", "workflow", "owner", "limit", "cursor")
+KNOWN_STATES = (OPEN, *STATES, *CLOSED)
+FIELDS = (
+    "ref",
+    "title",
+    "workflow",
+    "failure_mode",
+    "priority",
+    "state",
+    "route",
+    "owner",
+    "assignee",
+    "subject",
+    "acknowledge_due_at",
+    "resolve_due_at",
+    "opened_at",
+    "last_seen_at",
+    "occurrences",
+    "acknowledged_at",
+    "acknowledged_by",
+    "lease_until",
+    "snoozed_until",
+    "response_breached_at",
+    "resolution_breached_at",
+    "exhausted",
+    "closed_at",
+    "resolution",
+    "reopened",
+)
+"""What a list shows of a case."""
+REPORT_FIELDS = ("occurrence", "received_at", "source", "title", "detail", "links")
+
+
+class CasesOut:
+    """Answers readers: sources with `read: true`, each for the workflows that it may see."""
+
+    def __init__(self, context: Context, gate: Gate) -> None:
+        self._desk = context.desk
+        self._gate = gate
+
+    async def list_(self, request: web.Request) -> web.Response:
+        """A page of cases, the latest first."""
+        reader = await self._gate.admit_reader(request)
+        wanted = _wanted(request.query, reader)
+        found = await self._desk.read(lambda session: queries.list_cases(session, wanted))
+        page = found[: wanted.limit - 1]
+        following = _cursor(page[-1].id) if len(found) == wanted.limit else None
+        return answer({"cases": [_short(case) for case in page], "next": following})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """One case, with its latest reports and its deliveries."""
+        reader = await self._gate.admit_reader(request)
+        case_id = _case_id(request)
+        return answer(await self._desk.read(lambda session: _whole(session, _get(session, case_id, reader))))
+
+    async def audit(self, request: web.Request) -> web.Response:
+        """The audit trail of one case."""
+        reader = await self._gate.admit_reader(request)
+        case_id = _case_id(request)
+
+        def trail(session: Session) -> list[dict[str, Any]]:
+            return audit.read(session, audit.chain_of(_get(session, case_id, reader).id))
+
+        return answer({"entries": await self._desk.read(trail)})
+
+
+def _wanted(query: Mapping[str, str], reader: Caller) -> Wanted:
+    """What the query asks for, and one more: to know whether a page follows."""
+    for name in query:
+        if name not in PARAMETERS:
+            near = get_close_matches(name, PARAMETERS, n=1)
+            raise _bad(f"unknown parameter {name!r}", f"did you mean {near[0]}?" if near else _listed(PARAMETERS))
+    state = query.get("state") or None
+    if state and state not in KNOWN_STATES:
+        raise _bad(f"state {state!r} is none", _listed(KNOWN_STATES))
+    return Wanted(
+        limit=_limit(query.get("limit")) + 1,
+        state=state,
+        workflow=query.get("workflow") or None,
+        owner=query.get("owner") or None,
+        workflows=reader.source.workflows,
+        before=_before(query.get("cursor")),
+    )
+
+
+def _limit(text: str | None) -> int:
+    if not text:
+        return PAGE
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_PAGE):
+        raise _bad(f"limit {text[:20]!r} is not one", f"a limit is a number from 1 to {MAX_PAGE}")
+    return int(text)
+
+
+def _cursor(case_id: int) -> str:
+    return base64.urlsafe_b64encode(f"v1:{case_id}".encode()).decode().rstrip("=")
+
+
+def _before(cursor: str | None) -> int | None:
+    if not cursor:
+        return None
+    try:
+        version, _, number = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+    except (binascii.Error, ValueError):
+        version, number = "", ""
+    if version != "v1" or not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise _bad("this is not a cursor", "use the next of an answer, as it is")
+    return int(number)
+
+
+def _bad(what: str, right: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, f"{what}; {right}", kind=kind("bad-parameter"))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"known are {', '.join(names)}"
+
+
+def _case_id(request: web.Request) -> int:
+    ref = request.match_info["ref"]
+    number = ref.upper().removeprefix("C-")
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise _no_case(ref)
+    return int(number)
+
+
+def _get(session: Session, case_id: int, reader: Caller) -> Case:
+    """The case, as far as this reader may know of it. Raises `Problem` 404."""
+    case = queries.find_case(session, case_id)
+    if case is None or not reader.covers(case.workflow):
+        raise _no_case(f"C-{case_id}")
+    return case
+
+
+def _no_case(ref: str) -> Problem:
+    return Problem(
+        HTTPStatus.NOT_FOUND, f"there is no case {ref[:40]!r}; a case is named like C-17", kind=kind("no-case")
+    )
+
+
+def _short(case: Case) -> dict[str, Any]:
+    return _fields(case, *FIELDS)
+
+
+def _whole(session: Session, case: Case) -> dict[str, Any]:
+    more = _fields(case, "detail", "next_step", "risk", "source", "dedup_key", "fingerprint", "contract_version")
+    reports = queries.latest_reports(session, case.id, limit=REPORTS_SHOWN)
+    return {
+        **_short(case),
+        **more,
+        "rule": case.route_rule,
+        "policy": case.policy_digest,
+        "reports": [_fields(each, *REPORT_FIELDS) for each in reports],
+        "deliveries": _deliveries(session, case.id),
+    }
+
+
+def _deliveries(session: Session, case_id: int) -> list[dict[str, Any]]:
+    deliveries = queries.deliveries_of(session, case_id)
+    attempts = queries.attempts_of(session, [each.id for each in deliveries if each.id])
+    told = []
+    for each in deliveries:
+        own = [one for one in attempts if one.delivery_id == each.id]
+        fields = _fields(each, "verb", "generation", "state", "status", "because", "asked_by", "asked_at")
+        tries = [_fields(one, "at", "purpose", "status", "error") for one in own]
+        told.append(fields | {"attempts": tries})
+    return told
+
+
+def _fields(row: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}

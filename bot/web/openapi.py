@@ -1,0 +1,140 @@
+"""`GET /openapi.json`: the API as OpenAPI 3.1, from the models that the requests are read with."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from bot.web.bodies import MAX_BYTES
+from bot.web.cases import FIELDS, KNOWN_STATES, MAX_PAGE, PAGE
+from bot.web.exceptions import MAX_REPORTS
+from bot.web.reports import ReportBody
+
+_RESULT = {
+    "type": "object",
+    "required": ["case", "occurrence", "deduplicated"],
+    "properties": {
+        "case": {"type": "string", "examples": ["C-17"]},
+        "occurrence": {"type": "integer", "minimum": 1},
+        "deduplicated": {"type": "boolean", "description": "It joined a case that was open."},
+    },
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def openapi() -> dict[str, Any]:
+    """The document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Pointsman", "version": version("pointsman"), "description": _ABOUT},
+        "security": [{"token": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _CREDENTIALS}},
+            "schemas": {
+                "Exception": ReportBody.model_json_schema(),
+                "Result": _RESULT,
+                "Problem": _PROBLEM,
+                "Case": {"type": "object", "properties": {name: {} for name in FIELDS}},
+            },
+        },
+    }
+
+
+_ABOUT = f"Bodies are JSON of at most {MAX_BYTES} bytes. Errors are application/problem+json (RFC 9457)."
+_CREDENTIALS = (
+    "The token of a source in connectors.yml. A source with a secret signs instead: Standard Webhooks, "
+    "webhook-id, webhook-timestamp and webhook-signature."
+)
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        "/v1/exceptions": {"post": _post_exceptions()},
+        "/v1/cases": {"get": _get("Cases, latest first", _object(cases=_list("Case"), next={}), _case_parameters())},
+        "/v1/cases/{ref}": {"get": _get("One case", _ref("Case"), [_REF])},
+        "/v1/cases/{ref}/audit": {"get": _get("Its audit trail", _object(entries={"type": "array"}), [_REF])},
+        "/v1/workflows": {"get": _get("The contracts in force", _object(workflows={"type": "array"}))},
+        "/v1/oncall": {"get": _get("Who is on call now", _object(oncall={"type": "array"}))},
+        "/healthz": {"get": _get("The process is alive", _object(status={"type": "string"}), secured=False)},
+        "/readyz": {"get": _get("It is able to work", _object(status={"type": "string"}), secured=False)},
+    }
+
+
+_REF = {"name": "ref", "in": "path", "required": True, "schema": {"type": "string", "examples": ["C-17"]}}
+
+
+def _post_exceptions() -> dict[str, Any]:
+    many = {"type": "array", "items": _ref("Exception"), "minItems": 1, "maxItems": MAX_REPORTS}
+    results = _object(results={"type": "array"})
+    return {
+        "summary": "Reports an exception, or a list of them",
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "schema": {"type": "string", "maxLength": 255},
+                "description": "A repeat with the same key and body is answered as the first was.",
+            }
+        ],
+        "requestBody": {"required": True, "content": _json({"oneOf": [_ref("Exception"), many]})},
+        "responses": {
+            "202": {"description": "On disk", "content": _json({"oneOf": [_ref("Result"), results]})},
+            "default": _problem(),
+        },
+    }
+
+
+def _get(
+    summary: str, schema: dict[str, Any], parameters: list[dict[str, Any]] | None = None, *, secured: bool = True
+) -> dict[str, Any]:
+    answers = {"200": {"description": "OK", "content": _json(schema)}, "default": _problem()}
+    unsecured: dict[str, Any] = {} if secured else {"security": []}
+    return {"summary": summary, "parameters": parameters or [], "responses": answers, **unsecured}
+
+
+def _case_parameters() -> list[dict[str, Any]]:
+    texts: list[tuple[str, dict[str, Any]]] = [
+        ("state", {"type": "string", "enum": list(KNOWN_STATES)}),
+        ("workflow", {"type": "string"}),
+        ("owner", {"type": "string"}),
+        ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE}),
+        ("cursor", {"type": "string"}),
+    ]
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in texts]
+
+
+def _problem() -> dict[str, Any]:
+    return {"description": "Refused", "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+def _list(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": _ref(name)}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}

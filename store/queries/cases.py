@@ -1,0 +1,86 @@
+"""Cases as they are read: lists by page, one by its number, and what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from store.models import Attempt, Case, Delivery, ExceptionReport, Owed, Timer
+
+OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which cases: all that is said must hold. `state` may be `open`, for every state that is not closed.
+    `workflows` None: all. `before`: only those with a lower number, where the page before ended."""
+
+    limit: int
+    state: str | None = None
+    workflow: str | None = None
+    owner: str | None = None
+    workflows: Sequence[str] | None = None
+    before: int | None = None
+
+
+def list_cases(session: Session, wanted: Wanted) -> list[Case]:
+    """The cases, latest first, at most `limit`."""
+    query = select(Case)
+    if wanted.state == OPEN:
+        query = query.where(col(Case.closed_at).is_(None))
+    elif wanted.state:
+        query = query.where(col(Case.state) == wanted.state)
+    if wanted.workflow:
+        query = query.where(col(Case.workflow) == wanted.workflow)
+    if wanted.owner:
+        query = query.where(col(Case.owner) == wanted.owner)
+    if wanted.workflows is not None:
+        query = query.where(col(Case.workflow).in_(wanted.workflows))
+    if wanted.before is not None:
+        query = query.where(col(Case.id) < wanted.before)
+    return list(session.execute(query.order_by(col(Case.id).desc()).limit(wanted.limit)).scalars())
+
+
+def find_case(session: Session, case_id: int) -> Case | None:
+    """The case of this number."""
+    return session.get(Case, case_id)
+
+
+def latest_reports(session: Session, case_id: int, *, limit: int) -> list[ExceptionReport]:
+    """The reports of a case, latest first."""
+    query = select(ExceptionReport).where(col(ExceptionReport.case_id) == case_id)
+    return list(session.execute(query.order_by(col(ExceptionReport.occurrence).desc()).limit(limit)).scalars())
+
+
+def deliveries_of(session: Session, case_id: int) -> list[Delivery]:
+    """The deliveries of a case in their order."""
+    query = select(Delivery).where(col(Delivery.case_id) == case_id)
+    return list(session.execute(query.order_by(col(Delivery.id))).scalars())
+
+
+def attempts_of(session: Session, deliveries: Sequence[int]) -> list[Attempt]:
+    """The attempts of these deliveries in their order."""
+    query = select(Attempt).where(col(Attempt.delivery_id).in_(deliveries))
+    return list(session.execute(query.order_by(col(Attempt.id))).scalars())
+
+
+def open_by_state(session: Session) -> Mapping[str, int]:
+    """How many cases are in each state that is not closed."""
+    query = select(col(Case.state), func.count()).where(col(Case.closed_at).is_(None)).group_by(col(Case.state))
+    return dict(session.execute(query).tuples().all())
+
+
+def owed_by_kind(session: Session) -> Mapping[str, int]:
+    """How many messages of each kind are owed and not sent."""
+    query = select(col(Owed.kind), func.count()).where(col(Owed.state).in_(("owed", "sending")))
+    return dict(session.execute(query.group_by(col(Owed.kind))).tuples().all())
+
+
+def timers_late(session: Session, now: datetime) -> int:
+    """How many timers were due before `now`."""
+    late = select(func.count()).select_from(Timer).where(col(Timer.due_at) < now)
+    return int(session.execute(late).scalar_one())
