@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert
@@ -13,7 +12,8 @@ from bot.desk.people import find_role
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.routing import Routing
-from bot.rules.windows import due, next_step
+from bot.rules.windows import Window, next_step, window
+from runbooks.lengths import Length
 from store.ids import take
 from store.models import Case, ExceptionReport, Timer
 
@@ -47,21 +47,43 @@ def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
     if not openings:
         return []
     ids = list(take(tx.session, Case, len(openings)))
-    rows = [_case_row(tx, case_id, opening) for case_id, opening in zip(ids, openings, strict=True)]
+    windows = _windows(tx, openings)
+    rows = [_case_row(tx, *each) for each in zip(ids, openings, windows, strict=True)]
     tx.session.execute(insert(Case), rows)
     tx.session.execute(insert(ExceptionReport), [_report_row(tx, *pair) for pair in zip(ids, openings, strict=True)])
-    tx.session.execute(insert(Timer), [timer for row in rows for timer in window_timers(tx, row)])
+    tx.session.execute(
+        insert(Timer), [timer for pair in zip(ids, windows, strict=True) for timer in _timers(tx, *pair)]
+    )
     for row, opening in zip(rows, openings, strict=True):
         _on_record(tx, row, opening)
         tx.owe_card(row["id"], row["channel"])
     return ids
 
 
-def _case_row(tx: Tx, case_id: int, opening: Opening) -> dict[str, Any]:
+def _windows(tx: Tx, openings: Sequence[Opening]) -> list[tuple[Window, Window]]:
+    """Both windows of each, in its owner's calendar. All start now, so those of one length are computed once."""
+    team, known = tx.policy.team, dict[tuple[str, Length], Window]()
+
+    def windowed(calendar: str, within: Length) -> Window:
+        if (calendar, within) not in known:
+            known[calendar, within] = window(
+                team.calendars[calendar], start=tx.now, within=within, shares=team.defaults.remind_at
+            )
+        return known[calendar, within]
+
+    pairs = []
+    for opening in openings:
+        terms = opening.routing.terms
+        calendar = find_role(tx.policy, terms.owner).calendar
+        pairs.append((windowed(calendar, terms.acknowledge_within), windowed(calendar, terms.resolve_within)))
+    return pairs
+
+
+def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Window]) -> dict[str, Any]:
     terms = opening.routing.terms
     contract = tx.policy.workflows.get(opening.workflow)
     role = find_role(tx.policy, terms.owner)
-    calendar = tx.policy.team.calendars[role.calendar]
+    response, resolution = windows
     return {
         "id": case_id,
         "workflow": opening.workflow,
@@ -89,8 +111,8 @@ def _case_row(tx: Tx, case_id: int, opening: Opening) -> dict[str, Any]:
         "last_seen_at": tx.now,
         "occurrences": 1,
         "response_from_at": tx.now,
-        "acknowledge_due_at": due(calendar, start=tx.now, within=terms.acknowledge_within),
-        "resolve_due_at": due(calendar, start=tx.now, within=terms.resolve_within),
+        "acknowledge_due_at": response.due_at,
+        "resolve_due_at": resolution.due_at,
         "exhausted": False,
         "reopened": 0,
         "version": 1,
@@ -136,14 +158,12 @@ def report_row(
     }
 
 
-def window_timers(tx: Tx, row: dict[str, Any]) -> list[dict[str, Any]]:
+def _timers(tx: Tx, case_id: int, windows: tuple[Window, Window]) -> list[dict[str, Any]]:
     """The timers of both windows, each at its first reminder or its end."""
-    shares = tx.policy.team.defaults.remind_at
-    ends: list[tuple[str, datetime]] = [("response", row["acknowledge_due_at"]), ("resolution", row["resolve_due_at"])]
     timers = []
-    for kind, due_at in ends:
-        step = next_step(start=tx.now, due_at=due_at, shares=shares, after=0, now=tx.now)
-        timers.append({"case_id": row["id"], "kind": kind, "due_at": step.at, "step": step.number, "attempts": 0})
+    for kind, found in zip(("response", "resolution"), windows, strict=True):
+        step = next_step(found, after=0, now=tx.now)
+        timers.append({"case_id": case_id, "kind": kind, "due_at": step.at, "step": step.number, "attempts": 0})
     return timers
 
 

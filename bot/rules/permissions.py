@@ -1,0 +1,104 @@
+"""Who may do what to a case: section *Who may* of the policy, as one rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.rules.actors import Actor, Kind
+from runbooks.team import Role
+
+
+class Act(StrEnum):
+    """What a person may want to do; the value is how a refusal says it."""
+
+    SHOW = "see it"
+    OPEN = "open a case"
+    NOTE = "note something on it"
+    ACKNOWLEDGE = "acknowledge it"
+    RUN = "run this on it"
+    ESCALATE = "escalate it"
+    SNOOZE = "snooze it"
+    ASSIGN = "assign it"
+    HAND_OFF = "hand it off"
+    SET_PRIORITY = "change its priority"
+    SET_STATE = "change its state"
+    RESOLVE = "resolve it"
+    OVERRIDE_CHECK = "close it in spite of a failed check"
+    FAIL = "give it up"
+    REOPEN = "reopen it"
+    OVERRIDE_ROTA = "change who is on call"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person is to a case. `roles`: the names of the roles that the person is in (listed, in the user group,
+    or on call for it); `is_listed`: some role names the person itself as a member; `is_paged`: was told to act."""
+
+    roles: frozenset[str]
+    owner: Role
+    accountable: Role
+    steward: Role
+    is_paged: bool = False
+    is_listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Yes, and by what right."""
+
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """No; `because` names who may, in words for the person."""
+
+    because: str
+
+
+ANYONE = frozenset({Act.SHOW, Act.OPEN, Act.NOTE})
+OWNER, PAGED, ACCOUNTABLE, STEWARD = "owner", "paged", "accountable", "steward"
+_RESPONDERS = (OWNER, PAGED, ACCOUNTABLE, STEWARD)
+_RIGHTS: dict[Act, tuple[str, ...]] = {
+    Act.RUN: (OWNER, PAGED),
+    Act.OVERRIDE_CHECK: (OWNER, ACCOUNTABLE),
+    Act.OVERRIDE_ROTA: (OWNER, ACCOUNTABLE),
+}
+"""Which rights suffice, where they are not the owner role's, the paged, the accountable's and the steward's. To run:
+what a runbook without `allow` grants. A rota's owner is the role that has it, its accountable the governance role."""
+
+
+def may(act: Act, *, actor: Actor, standing: Standing) -> Allowed | Denied:
+    """Whether the actor may. Sources, timers and the product itself are not judged. Guests, bots and users of other
+    workspaces may do nothing unless a role lists them as members; then they may what its members may."""
+    if actor.kind is not Kind.PERSON:
+        return Allowed(actor.kind.value)
+    if not actor.is_ours and not standing.is_listed:
+        return Denied(f"You cannot {act.value}: {_stranger(actor)} may act only where a role lists them as a member.")
+    if act in ANYONE:
+        return Allowed("anyone")
+    enough = _RIGHTS.get(act, _RESPONDERS)
+    right = next((right for right in enough if _has(right, standing)), None)
+    return Allowed(right) if right else Denied(f"You cannot {act.value}: {_who_may(enough, standing)} can.")
+
+
+def _stranger(actor: Actor) -> str:
+    return actor.why_not_ours or "guests, bots and users of other workspaces"
+
+
+def _has(right: str, standing: Standing) -> bool:
+    if right == PAGED:
+        return standing.is_paged
+    return _role(right, standing).name in standing.roles
+
+
+def _role(right: str, standing: Standing) -> Role:
+    return {OWNER: standing.owner, ACCOUNTABLE: standing.accountable, STEWARD: standing.steward}[right]
+
+
+def _who_may(rights: tuple[str, ...], standing: Standing) -> str:
+    """The roles by their titles, each once, and those who were paged."""
+    roles = dict.fromkeys(_role(right, standing).title for right in rights if right != PAGED)
+    names = [*roles, *(["whoever was told to act on it"] if PAGED in rights else [])]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
