@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -9,10 +10,14 @@ from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 
 from runbooks.faults import Fault
+from runbooks.schema_words import TYPES, misspelt_words
+from runbooks.shape_faults import MOST_FAULTS
+from runbooks.suggestions import suggest
 from runbooks.yaml_source import MAX_DEPTH, Node, parse_yaml
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MAX_CHARACTERS = 1024 * 1024
+MAX_CHARACTERS = 256 * 1024
+MAX_VALUES = 20_000
 
 
 class _TwiceError(ValueError):
@@ -20,7 +25,8 @@ class _TwiceError(ValueError):
 
 
 def parse_schema(file: str, text: str) -> tuple[Any, list[Fault]]:
-    """Read one schema: its data, or None with its faults. Unknown keywords are left alone, as the standard does."""
+    """Read one schema: its data, or None with its faults. Unknown keywords are left alone, as the
+    standard does, unless they are known ones misspelt."""
     data, faults = _parse_json(file, text.removeprefix("\ufeff"))
     if faults:
         return None, faults
@@ -41,7 +47,8 @@ def _parse_json(file: str, text: str) -> tuple[Any, list[Fault]]:
         return None, [_too_deep(file)]
     except ValueError as error:
         return None, [Fault(file, *_place_of(text, str(error)), str(error), "keep one, and plain JSON only")]
-    return (None, [_too_deep(file)]) if _depth(data) > MAX_DEPTH else (data, [])
+    faults = list(_too_much(file, data))
+    return (None if faults else data), faults
 
 
 def _too_deep(file: str) -> Fault:
@@ -68,14 +75,18 @@ def _place_of(text: str, message: str) -> tuple[int, int]:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
-def _depth(data: Any) -> int:
-    deepest, waiting = 0, [(data, 1)]
-    while waiting:
+def _too_much(file: str, data: Any) -> Iterator[Fault]:
+    """A schema that is too deep or too large to be checked in a moment."""
+    deepest, count, waiting = 0, 0, [(data, 1)]
+    while waiting and count <= MAX_VALUES:
         value, depth = waiting.pop()
-        deepest = max(deepest, depth)
+        deepest, count = max(deepest, depth), count + 1
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         waiting += [(item, depth + 1) for item in inner]
-    return deepest
+    if deepest > MAX_DEPTH:
+        yield _too_deep(file)
+    if count > MAX_VALUES:
+        yield Fault(file, 1, 1, f"holds more than {MAX_VALUES} values", "split the workflow")
 
 
 def _wrong(file: str, data: Any, root: Node) -> Iterator[Fault]:
@@ -88,8 +99,14 @@ def _wrong(file: str, data: Any, root: Node) -> Iterator[Fault]:
         yield Fault(file, node.line, node.column, "only JSON Schema 2020-12 is read", f'write "$schema": "{DIALECT}"')
         return
     checker = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    broken = list(_misfits(file, data, root, checker))
-    yield from broken or _references(file, data, root)
+    broken = list(islice(_misfits(file, data, root, checker), MOST_FAULTS))
+    yield from broken or (*_references(file, data, root), *_slips(file, data, root))
+
+
+def _slips(file: str, data: Any, root: Node) -> Iterator[Fault]:
+    for path, message, near in misspelt_words(data):
+        node = _at(root, path)
+        yield Fault(file, node.line, node.column, message, f'did you mean "{near}"?')
 
 
 def _misfits(file: str, data: Any, root: Node, checker: Validator) -> Iterator[Fault]:
@@ -98,18 +115,20 @@ def _misfits(file: str, data: Any, root: Node, checker: Validator) -> Iterator[F
         path = [*cause.absolute_path]
         node = _at(root, path)
         name = f'"{path[-1]}"' if path else "this"
-        yield Fault(file, node.line, node.column, f"{name} is not right in a schema: {_said(cause)}", None)
+        if path and path[-1] == "type" and isinstance(cause.instance, str):
+            message, hint = f'"{cause.instance[:40]}" is not a type', suggest(cause.instance, TYPES)
+        else:
+            message, hint = f"{name} is not right in a schema", _said(cause)
+        yield Fault(file, node.line, node.column, message, hint)
 
 
 def _said(error: Any) -> str:
     wanted = error.validator_value
     if error.validator == "type":
-        return f"wanted {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
-    if error.validator == "enum":
-        return f"one of {', '.join(str(word) for word in wanted)}"
+        return f"it takes {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
     if error.validator == "format":
-        return f"no {wanted}"
-    return str(error.message)[:200]
+        return f"it takes a {wanted}"
+    return "look it up in JSON Schema 2020-12"
 
 
 def _at(root: Node, path: list[str | int]) -> Node:

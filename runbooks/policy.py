@@ -20,16 +20,13 @@ from runbooks.parsing import parse_folder
 from runbooks.reading import read_folder
 from runbooks.runbook import Runbook
 from runbooks.runbook_rules import run_cycles, runbook_rules
+from runbooks.shape_faults import MOST_FAULTS, read_shape
 from runbooks.shape_faults import Source as File
-from runbooks.shape_faults import read_shape
 from runbooks.team import Team
 from runbooks.team_rules import connector_rules, team_rules
 from runbooks.unused import unused
 
 __all__ = ["Fault", "Policy", "PolicyFaults", "digest_of", "load", "read_folder"]
-
-_MOST_FAULTS = 100
-"""Of one kind in one file: what is broken altogether is not told ten thousand times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +53,18 @@ def load(files: Mapping[str, str]) -> Policy:
     Reads nothing else: no disk, no environment, no clock. Raises PolicyFaults with all faults of all files at
     once (the first hundred of a kind in a file); nothing is loaded in part.
     """
-    folder, faults = parse_folder(files)
-    faults += _rule_faults(folder, files)
-    parts, found = _Parts.read(folder)
-    if faults or found or parts is None:
-        raise PolicyFaults(tuple(sorted({*faults, *found}, key=_place)))
+    folder, unparsed = parse_folder(files)
+    parts, misshapen = _Parts.read(folder)
+    faults = {*unparsed, *_rule_faults(folder, files), *_on_other_lines(misshapen, unparsed)}
+    if faults or parts is None:
+        raise PolicyFaults(tuple(sorted(faults, key=_place)))
     return _policy(folder, files, parts)
+
+
+def _on_other_lines(faults: list[Fault], than: list[Fault]) -> Iterator[Fault]:
+    """What YAML finds wrong with a line explains what is wrong with the values on it."""
+    lines = {(fault.file, fault.line) for fault in than}
+    return (fault for fault in faults if (fault.file, fault.line) not in lines)
 
 
 def digest_of(files: Mapping[str, str]) -> str:
@@ -103,14 +106,14 @@ def _read(source: File | None, shape: type[Any], faults: list[Fault]) -> Any:
     if source is None:
         return None
     value, found = read_shape(source, shape)
-    faults += found[:_MOST_FAULTS]
+    faults += found
     return value
 
 
 def _rule_faults(folder: Folder, files: Mapping[str, str]) -> list[Fault]:
     faults: list[Fault] = []
     for rule in _rules(folder, files):
-        faults += islice(rule, _MOST_FAULTS)
+        faults += islice(rule, MOST_FAULTS)
     return faults
 
 

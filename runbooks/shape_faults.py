@@ -6,14 +6,20 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from runbooks.faults import Fault
 from runbooks.fields import Blemish, Scope, shown, wants_text
-from runbooks.suggestions import suggest
+from runbooks.suggestions import is_slip, suggest
 from runbooks.yaml_source import Node
 
 T = TypeVar("T")
 Loc = tuple[str | int, ...]
+
+MOST_FAULTS = 100
+"""Of one kind in one file: what is broken altogether is not told ten thousand times."""
+
+_UNKNOWN_KEY = "unexpected_keyword_argument"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +40,20 @@ def read_shape(source: Source, shape: type[T], at: Loc = ()) -> tuple[T | None, 
     try:
         return TypeAdapter(shape).validate_python(part.plain(), context=Scope()), []
     except ValidationError as errors:
-        found = [fault for error in errors.errors(include_url=False) for fault in _told(source, shape, at, error)]
-        return None, found
+        worth = _worth_telling(errors.errors(include_url=False)[:MOST_FAULTS])
+        return None, [fault for error in worth for fault in _told(source, shape, at, error)]
+
+
+def _worth_telling(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without what follows from another fault: a key that is missing because it is misspelt, and a key without
+    a value, which general_rules tells for all kinds."""
+    unknown = [error["loc"] for error in errors if error["type"] == _UNKNOWN_KEY]
+    for error in errors:
+        *parent, key = error["loc"] or ("",)
+        near = (loc for loc in unknown if list(loc[:-1]) == parent)
+        is_misspelt = error["type"] == "missing" and any(is_slip(str(loc[-1]), (str(key),)) for loc in near)
+        if error["input"] is not None and not is_misspelt:
+            yield error
 
 
 def keys_of(shape: Any, loc: Loc) -> list[str]:
@@ -95,7 +113,7 @@ def _told(source: Source, shape: Any, at: Loc, error: Any) -> Iterator[Fault]:
         yield from (_of_blemish(source, loc, blemish) for blemish in context["blemishes"])
     elif kind == "missing":
         yield source.fault(owner_of(source.root, loc[:-1]), f"{loc[-1]} is missing", f"add {loc[-1]}: … to it")
-    elif kind in ("unexpected_keyword_argument", "extra_forbidden"):
+    elif kind == _UNKNOWN_KEY:
         known = keys_of(shape, tuple(error["loc"][:-1]))
         yield source.fault(
             key_at(source.root, loc), f"there is no key {shown(str(loc[-1]))} here", suggest(str(loc[-1]), known)
@@ -121,7 +139,8 @@ def _worded(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str
         return _wanted(kind, value)
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
-        return words.format(value=_short(value), limit=context.get(key, "")), None
+        limit = context.get(key, "")
+        return words.format(value=_short(value), limit=f"{limit:g}" if isinstance(limit, float) else limit), None
     return f"{_short(value)} is not right here", None
 
 

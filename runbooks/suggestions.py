@@ -22,3 +22,8 @@ def suggest(word: str, known: Iterable[str], none_yet: str = "there is none yet"
         return none_yet
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"known: {', '.join(names[:_LISTED])}{more}"
+
+
+def is_slip(word: str, known: Iterable[str]) -> bool:
+    """True if the word is most likely one of the known ones, misspelt."""
+    return nearest(word, known, cutoff=0.7) is not None

@@ -6,6 +6,7 @@ from runbooks.faults import Fault
 from runbooks.folder import matching
 from runbooks.runbook import ACTORS
 from runbooks.shape_faults import Source, key_at
+from runbooks.suggestions import is_slip
 from runbooks.yaml_source import Node
 
 RESERVED = (*ACTORS, "asker", "anyone")
@@ -38,7 +39,7 @@ def one_of(source: Source, node: Node, keys: tuple[str, ...], what: str) -> Iter
         return
     found = [key for key in keys if key in node.pairs]
     names = f"{', '.join(keys[:-1])} or {keys[-1]}"
-    if not found:
+    if not found and not any(is_slip(key, keys) for key in node.pairs):
         yield source.fault(node, f"{what} is missing", f"add {names}")
     for key in found[1:]:
         yield source.fault(node.pairs[key][0], f"{key} stands beside {found[0]}", f"keep one of {names}")
@@ -109,7 +110,7 @@ def _default_ladders(source: Source) -> Iterator[Fault]:
     if not escalation or not isinstance(escalation.data, dict):
         return
     for ladder in ("unacknowledged", "unresolved"):
-        if ladder not in escalation.pairs:
+        if ladder not in escalation.pairs and not any(is_slip(key, (ladder,)) for key in escalation.pairs):
             key = key_at(source.root, ("defaults", "escalation"))
             yield source.fault(key, f"the ladder {ladder} is missing", f"add {ladder}: [{{to: on_call}}]")
 
