@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+_LONGEST = 1_000
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
@@ -16,7 +18,13 @@ class Fault:
     def __str__(self) -> str:
         """`file:line:column: what is wrong; what would be right`, on one line."""
         told = f"{self.message}; {self.hint}" if self.hint else self.message
-        return f"{self.file}:{self.line}:{self.column}: {told}"
+        return _on_one_line(f"{self.file}:{self.line}:{self.column}: {told}")
+
+
+def _on_one_line(text: str) -> str:
+    """Names and texts of a folder are anybody's: no line breaks, no control or direction characters, bounded."""
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
 
 
 class PolicyFaults(Exception):

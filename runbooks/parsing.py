@@ -1,6 +1,5 @@
 """The files of a policy folder sorted by what they are, and parsed."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,12 +9,10 @@ from runbooks.folder import Folder
 from runbooks.reading import MAX_FILES, MAX_FOLDER_BYTES
 from runbooks.shape_faults import Source
 from runbooks.suggestions import nearest
-from runbooks.yaml_source import Node, parse_yaml
+from runbooks.yaml_source import FORBIDDEN, Node, parse_yaml
 
 TEAM, CONNECTORS = "team.yml", "connectors.yml"
 _PLACES = {"workflows": ".yml", "runbooks": ".yml", "schemas": ".json", "templates": ".j2"}
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-"""Control characters and halves of characters: no file needs them, and databases and JSON refuse them."""
 
 
 def parse_folder(files: Mapping[str, str]) -> tuple[Folder, list[Fault]]:
@@ -48,7 +45,7 @@ def _limits(files: Mapping[str, str]) -> Iterator[Fault]:
 
 def _is_spoilt(name: str, text: str, faults: list[Fault]) -> bool:
     """Add a fault, and say True, if a text holds a character that no file may hold."""
-    found = _FORBIDDEN.search(text)
+    found = FORBIDDEN.search(text)
     if found:
         before = text[: found.start()]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")

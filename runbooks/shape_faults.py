@@ -1,7 +1,8 @@
 """What pydantic finds wrong with the shape of a file, as faults with a place, in plain words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -38,10 +39,15 @@ def read_shape(source: Source, shape: type[T], at: Loc = ()) -> tuple[T | None, 
     """Read a file (or the part of it at `at`) as `shape`. Either the value, or all faults of its shape."""
     part = _walk(source.root, at)[-1]
     try:
-        return TypeAdapter(shape).validate_python(part.plain(), context=Scope()), []
+        return _adapter(shape).validate_python(part.plain(), context=Scope()), []
     except ValidationError as errors:
         worth = _worth_telling(errors.errors(include_url=False)[:MOST_FAULTS])
         return None, [fault for error in worth for fault in _told(source, shape, at, error)]
+
+
+@cache
+def _adapter(shape: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)
 
 
 def _worth_telling(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:

@@ -35,6 +35,9 @@ MAX_NODES = 50_000
 MAX_INTEGER = 2**53 - 1
 """The largest that JSON carries exactly (RFC 8785 refuses what is beyond)."""
 
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Control characters and halves of characters: no text needs them, and databases and JSON refuse them."""
+
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -224,6 +227,8 @@ class _Composer:
         node.data = text
         node.text_column = self.text_column(node, text, event.style)
         tag = event.tag
+        if found := FORBIDDEN.search(text):
+            self.blame(event, f"the character U+{ord(found[0]):04X} may not stand in a text", "remove it")
         if tag and tag != _CORE + "str" and tag != "!":
             self.blame(event, f"the tag {tag.replace(_CORE, '!!')} is not allowed", "remove it; plain values only")
         elif not tag and event.style is None:
