@@ -21,7 +21,7 @@ _EVENTS_LIMIT = 5_000
 _SERIES_LIMIT = 200
 _LONGEST = timedelta(days=366)
 _DAY = timedelta(days=1)
-_SLACK_ID = re.compile(r"(?<![A-Za-z0-9])[UW](?=[A-Z0-9]*[0-9])[A-Z0-9]{2,20}(?![A-Za-z0-9])", re.ASCII)
+_SLACK_ID = re.compile(r"(?<![A-Za-z0-9])[UW](?=[A-Z0-9]*[0-9])[A-Z0-9]{4,20}(?![A-Za-z0-9])", re.ASCII)
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 _ENDING = re.compile(r";?(?:UNTIL|COUNT)=[^;]*", re.IGNORECASE)
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
