@@ -1,6 +1,7 @@
 """What is owed to people about a case: lines in its thread, lines in a channel, direct messages.
 
-The desk says what happened (`what`, and facts); Slack's side finds the words."""
+The desk says what happened (`what`, and facts); Slack's side finds the words. With a `key`, which says what this
+message is for, it is owed once however often it is asked for."""
 
 from __future__ import annotations
 
@@ -12,43 +13,88 @@ from sqlmodel import col
 from bot.desk.people import Reach
 from bot.desk.tx import Tx
 from store.ids import new_key
-from store.models import Case, Owed, Paged
-from store.writing import add_new
+from store.models import Case, Owed
 
 
-def in_thread(tx: Tx, case: Case, what: str, **facts: Any) -> None:
+def in_thread(tx: Tx, case: Case, what: str, *, key: str | None = None, **facts: Any) -> None:
     """A short line in the case's thread: its history."""
-    tx.owe("line", new_key("line", case.id), channel=case.channel, case_id=case.id, payload={"what": what, **facts})
+    _owe(tx, case, "line", case.channel, key, {"what": what, **facts})
 
 
-def page(tx: Tx, case: Case, reach: Reach, what: str, **facts: Any) -> None:
-    """Tells a role: one line in its channel (in the thread, where the card is there already), and a direct message
-    with *Acknowledge* to each person reached. Being told gives the right to act. A page that is not sent before the
-    case is acknowledged is not sent."""
-    payload = {"what": what, "role": reach.role, "people": list(reach.people), **facts}
-    for person in reach.people:
-        tx.owe(
-            "page",
-            new_key("page", case.id, person),
-            channel=person,
-            case_id=case.id,
-            payload=payload,
-            while_unacknowledged=facts.get("ladder") != "unresolved",
-        )
-    told = (*reach.people, f"role:{reach.role}")
-    add_new(
-        tx.session, Paged, [{"case_id": case.id, "who": who, "at": tx.now} for who in told], unique=["case_id", "who"]
-    )
-
-
-def channel_line(tx: Tx, case: Case, channel: str, what: str, **facts: Any) -> None:
+def channel_line(tx: Tx, case: Case, channel: str, what: str, *, key: str | None = None, **facts: Any) -> None:
     """A line with the case's link in a role's channel, outside of any thread."""
-    tx.owe("notice", new_key("notice", case.id), channel=channel, case_id=case.id, payload={"what": what, **facts})
+    _owe(tx, case, "notice", channel, key, {"what": what, **facts})
 
 
-def cancel_pages(tx: Tx, case: Case) -> int:
-    """Cancels what was owed only as long as nobody had acknowledged; returns how many."""
-    waiting = update(Owed).where(
-        col(Owed.case_id) == case.id, col(Owed.state) == "owed", col(Owed.while_unacknowledged).is_(True)
-    )
+def page(
+    tx: Tx,
+    case: Case,
+    reach: Reach,
+    what: str,
+    *,
+    key: str | None = None,
+    until_acknowledged: bool = True,
+    **facts: Any,
+) -> None:
+    """Tells a role, on the case's own record too: a line in the thread, and what `tell` does."""
+    in_thread(tx, case, what, key=key, role=reach.role, people=list(reach.people), **facts)
+    tell(tx, case, reach, what, key=key, until_acknowledged=until_acknowledged, **facts)
+
+
+def tell(
+    tx: Tx,
+    case: Case,
+    reach: Reach,
+    what: str,
+    *,
+    key: str | None = None,
+    until_acknowledged: bool = True,
+    **facts: Any,
+) -> None:
+    """Tells a role: one line in its channel (unless the case's thread is there already), and a direct message with
+    *Acknowledge* to each person reached. Being told gives the right to act. With `until_acknowledged`, what is not
+    sent before somebody acknowledges is not sent."""
+    payload = {"role": reach.role, "people": list(reach.people), **facts}
+    if reach.channel != case.channel:
+        channel_line(tx, case, reach.channel, what, key=key, **payload)
+    for person in reach.people:
+        direct(tx, case, person, what, key=key, until_acknowledged=until_acknowledged, **payload)
+    tx.tell_to_act(case.id, f"role:{reach.role}")
+
+
+def direct(
+    tx: Tx,
+    case: Case,
+    person: str,
+    what: str,
+    *,
+    key: str | None = None,
+    until_acknowledged: bool = False,
+    **facts: Any,
+) -> None:
+    """A direct message with *Acknowledge* to one person, who may act on the case from now on."""
+    _owe(tx, case, "page", person, key, {"what": what, **facts}, until_acknowledged=until_acknowledged)
+    tx.tell_to_act(case.id, person)
+
+
+def _owe(
+    tx: Tx,
+    case: Case,
+    kind: str,
+    channel: str,
+    key: str | None,
+    payload: dict[str, Any],
+    *,
+    until_acknowledged: bool = False,
+) -> None:
+    named = f"{kind}:{case.id}:{key}:{payload['what']}:{channel}" if key else new_key(kind, case.id)
+    tx.owe(kind, named, channel=channel, case_id=case.id, payload=payload, while_unacknowledged=until_acknowledged)
+
+
+def cancel_pages(tx: Tx, case: Case, *, even_if_acknowledged: bool = False) -> int:
+    """Cancels the direct messages that are not sent yet and were owed only as long as nobody had acknowledged, or
+    (`even_if_acknowledged`) all of them; returns how many."""
+    waiting = update(Owed).where(col(Owed.case_id) == case.id, col(Owed.state) == "owed", col(Owed.kind) == "page")
+    if not even_if_acknowledged:
+        waiting = waiting.where(col(Owed.while_unacknowledged).is_(True))
     return int(tx.session.execute(waiting.values(state="cancelled")).rowcount)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from bot.desk.policies import Policies
 from bot.rules.actors import Actor
 from runbooks.policy import Policy
 from store import audit
-from store.models import Case, Owed
+from store.models import Case, Owed, Paged
 from store.writing import add_new
 
 
@@ -28,6 +28,7 @@ class Tx:
     _policy: Policy | None = None
     _entries: list[audit.NewEntry] = field(default_factory=list)
     _owed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _told: dict[tuple[int, str], None] = field(default_factory=dict)
 
     @property
     def policy(self) -> Policy:
@@ -84,9 +85,16 @@ class Tx:
         """The case's card as it will be then: many changes before it is sent are one update."""
         self.owe("card", f"card:{case_id}", channel=channel, case_id=case_id)
 
+    def tell_to_act(self, case_id: int, who: str) -> None:
+        """A person (or `role:NAME`) is told to act on the case, which gives the right to."""
+        self._told[case_id, who] = None
+
     def flush(self) -> None:
-        """Writes what was recorded and owed."""
+        """Writes what was recorded and owed, and who was told."""
         audit.append(self.session, self._entries, at=self.now)
         if self._owed:
             add_new(self.session, Owed, list(self._owed.values()), unique=["key"], among="state = 'owed'")
-        self._entries, self._owed = [], {}
+        if self._told:
+            rows = [{"case_id": case_id, "who": who, "at": self.now} for case_id, who in self._told]
+            add_new(self.session, Paged, rows, unique=["case_id", "who"])
+        self._entries, self._owed, self._told = [], {}, {}

@@ -42,6 +42,7 @@ class Action(StrEnum):
     SNOOZE = "snooze"
     NOTE = "note"
     SET_STATE = "change the state of"
+    RUN = "send again"
     ESCALATE = "escalate"
     RESOLVE = "resolve"
     FAIL = "fail"
@@ -73,6 +74,7 @@ MOVES: Mapping[Action, Move] = MappingProxyType(
         Action.SNOOZE: Move(OPEN),
         Action.NOTE: Move(frozenset(State)),
         Action.SET_STATE: Move(HELD, HELD),
+        Action.RUN: Move(OPEN),
         Action.ESCALATE: Move(OPEN),
         Action.RESOLVE: Move(OPEN, frozenset({State.CLOSING, State.RESOLVED})),
         Action.FAIL: Move(OPEN, frozenset({State.FAILED})),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.rules.routing import Terms
 from runbooks.calendars import Calendar, add, business_time, explain, intervals
@@ -25,7 +26,7 @@ def due(calendar: Calendar, *, start: datetime, within: Length) -> datetime:
     return add(calendar, start, within)
 
 
-def lengths_for(terms: Terms, priority: str, priorities: Mapping[str, Windows]) -> Windows:
+def lengths_for(terms: Terms, priority: str, priorities: Mapping[Any, Windows]) -> Windows:
     """How long both windows are at a priority. The contract's own windows belong to the priority that the contract
     gives: a case that a person put to another priority has the windows of that one."""
     if priority == terms.priority:

@@ -1,0 +1,138 @@
+"""Cases as transactions change them: loaded with their timers and their record of states, locked, written back in
+one go. One case or a thousand take the same number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import col
+
+from bot.desk.tx import Tx
+from bot.rules.windows import StateAt
+from store.database import Stale
+from store.models import Case, StateChange, Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A timer of a case. `due_at` None: it stands still."""
+
+    due_at: datetime | None
+    step: int = 0
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class Ongoing:
+    """A case within a transaction. What is changed here is what `save` writes."""
+
+    case: Case
+    timers: dict[str, Running] = field(default_factory=dict)
+    record: list[StateAt] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    entered: list[StateAt] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+
+    def set(self, **values: Any) -> None:
+        """Changes fields of the case; it shows them from now on."""
+        for name, value in values.items():
+            set_committed_value(self.case, name, value)
+        self.values.update(values)
+
+    def enter(self, state: str, *, at: datetime, **values: Any) -> None:
+        """Puts the case to another state."""
+        if state != self.case.state:
+            self.record.append(StateAt(state, at))
+            self.entered.append(StateAt(state, at))
+        self.set(state=state, **values)
+
+    def arm(self, kind: str, due_at: datetime | None, *, step: int = 0, attempts: int = 0) -> None:
+        """Sets a timer; without `due_at` it stands still at this step."""
+        self.timers[kind] = Running(due_at, step, attempts)
+        self.touched.add(kind)
+
+    def drop(self, *kinds: str) -> None:
+        """Deletes timers (all of them, if none is named)."""
+        for kind in kinds or tuple(self.timers):
+            if self.timers.pop(kind, None):
+                self.touched.add(kind)
+
+
+def load(tx: Tx, ids: Iterable[int]) -> dict[int, Ongoing]:
+    """The cases of these ids that exist, locked in the order of their ids."""
+    wanted = select(Case).where(col(Case.id).in_(list(ids))).order_by(col(Case.id)).with_for_update()
+    cases = tx.session.execute(wanted.execution_options(populate_existing=True)).scalars()
+    found = {case.id: Ongoing(case) for case in cases}
+    timers = select(col(Timer.case_id), col(Timer.kind), col(Timer.due_at), col(Timer.step), col(Timer.attempts))
+    for case_id, kind, due_at, step, attempts in tx.session.execute(timers.where(col(Timer.case_id).in_(found))):
+        found[case_id].timers[kind] = Running(due_at, step, attempts)
+    changes = select(col(StateChange.case_id), col(StateChange.state), col(StateChange.at))
+    in_order = changes.where(col(StateChange.case_id).in_(found)).order_by(col(StateChange.id))
+    for case_id, state, at in tx.session.execute(in_order):
+        found[case_id].record.append(StateAt(state, at))
+    return found
+
+
+def save(tx: Tx, many: Sequence[Ongoing]) -> None:
+    """Writes what was changed. Raises `Stale` when a case is not as it was loaded."""
+    _save_cases(tx, [going for going in many if going.values])
+    _save_timers(tx, many)
+    entered = [{"case_id": going.case.id, "state": at.state, "at": at.at} for going in many for at in going.entered]
+    if entered:
+        tx.session.execute(insert(StateChange), entered)
+    for going in many:
+        going.values, going.entered, going.touched = {}, [], set()
+
+
+def _save_cases(tx: Tx, changed: Sequence[Ongoing]) -> None:
+    """One statement for all cases of which the same fields changed."""
+    alike: dict[tuple[str, ...], list[Ongoing]] = {}
+    for going in changed:
+        alike.setdefault(tuple(sorted(going.values)), []).append(going)
+    table = Case.__table__  # type: ignore[attr-defined]
+    for names, group in alike.items():
+        seen = update(table).where(table.c.id == bindparam("_id"), table.c.version == bindparam("_version"))
+        fields: Mapping[str, Any] = {name: bindparam(f"_{name}") for name in names}
+        rows = [_case_row(going) for going in group]
+        result = tx.session.connection().execute(seen.values(version=table.c.version + 1, **fields), rows)
+        if result.rowcount != len(rows):
+            raise Stale("a case is no longer as it was read")
+        for going in group:
+            set_committed_value(going.case, "version", going.case.version + 1)
+
+
+def _case_row(going: Ongoing) -> dict[str, Any]:
+    fields = {f"_{name}": value for name, value in going.values.items()}
+    return {"_id": going.case.id, "_version": going.case.version, **fields}
+
+
+def _save_timers(tx: Tx, many: Sequence[Ongoing]) -> None:
+    armed, dropped = [], []
+    for going in many:
+        for kind in going.touched:
+            key = {"case_id": going.case.id, "kind": kind}
+            timer = going.timers.get(kind)
+            if timer is None:
+                dropped.append({f"_{name}": value for name, value in key.items()})
+            else:
+                armed.append(key | {"due_at": timer.due_at, "step": timer.step, "attempts": timer.attempts})
+    table = Timer.__table__  # type: ignore[attr-defined]
+    if dropped:
+        gone = delete(table).where(table.c.case_id == bindparam("_case_id"), table.c.kind == bindparam("_kind"))
+        tx.session.connection().execute(gone, dropped)
+    if armed:
+        _put_timers(tx, table, armed)
+
+
+def _put_timers(tx: Tx, table: Any, armed: Sequence[Mapping[str, Any]]) -> None:
+    dialect: Any = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
+    put = dialect.insert(table)
+    given = {name: put.excluded[name] for name in ("due_at", "step", "attempts")}
+    put = put.on_conflict_do_update(index_elements=["case_id", "kind"], set_=given | {"lease_until": None})
+    tx.session.connection().execute(put, armed)
