@@ -143,6 +143,6 @@ export function messageBody(message, context) {
 }
 
 function messageText(message, context) {
-  if (!message.text || message.attachments?.some((a) => a.fallback === message.text)) return "";
+  if (!message.text) return "";
   return html`<div class="message-text rich">${mrkdwn(message.text, context)}</div>`;
 }

@@ -79,17 +79,19 @@ function suggestions(field) {
   return (word[1] === "@" ? people : rooms)(word[2], before.length - word[2].length - 1);
 }
 
-function suggestion(item, index, at) {
+function suggestion(item, index, { root, at }) {
   const face = item.user ? avatar(item.user, "tiny") : "";
   const chosen = index === at ? "true" : "false";
-  return html`<li role="option" data-index="${index}" data-suggestion="${item.title}" aria-selected="${chosen}">
+  return html`<li role="option" id="${root.id}-${index}" data-index="${index}" data-suggestion="${item.title}" aria-selected="${chosen}">
     ${face}<b>${item.title}</b>${item.hint ? html`<code>${item.hint}</code>` : ""}<span class="muted">${item.note}</span></li>`;
 }
 
-function drawSuggestions({ root, found, at }) {
+function drawSuggestions(composer) {
+  const { root, field, found, at } = composer;
   const box = root.querySelector(".suggestions");
   box.hidden = !found.length;
-  box.innerHTML = String(html`${found.map((item, i) => suggestion(item, i, at))}`);
+  box.innerHTML = String(html`${found.map((item, i) => suggestion(item, i, composer))}`);
+  field.setAttribute("aria-activedescendant", found.length ? `${root.id}-${at}` : "");
 }
 
 function suggestNone(composer) {

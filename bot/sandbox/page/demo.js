@@ -41,16 +41,23 @@ function look(story) {
   return html`<button type="button" class="link look" data-look="${story.id}">Look in ${placeOf(story)} →</button>`;
 }
 
+const STATUS = { ready: "", running: "under way", done: "played" };
+
+// What to do next and what was played last stay open; the other stories are one line each.
 function story(item, next) {
   const started = item.state !== "ready";
-  const hint = item.watch && html`<span class="muted">then look in ${item.watch}</span>`;
-  const status =
-    started && html`<span class="status ${item.state}">${item.state === "done" ? "played" : "under way"}</span>`;
-  const style = next ? "primary" : "";
-  return html`<li class="story${next ? " next" : ""}${item.id === played ? " played" : ""}" data-key="s:${item.id}" data-story-state="${item.state}">
-    <h4>${item.title}${status}</h4><div class="story-text">${mrkdwn(item.text, context())}</div><div class="story-foot">
-    <button type="button" class="button ${style}" data-story="${item.id}">${ICON.play} ${started ? "Again" : "Start"}</button>
-    ${started ? look(item) : hint}</div></li>`;
+  const isOpen = next || item.id === played;
+  const name = `story${next ? " next" : ""}${isOpen ? " open" : ""}`;
+  const own = attributes({ class: name, "data-key": `s:${item.id}`, "data-story-state": item.state });
+  const hint = item.watch && html`<span class="muted">Then look in ${item.watch}</span>`;
+  const more = html`<div class="story-text">${mrkdwn(item.text, context())}</div>${started ? look(item) : hint}`;
+  return html`<li${own}><div class="story-line"><h4>${item.title}</h4>
+    <span class="status ${item.state}">${STATUS[item.state]}</span>${startButton(item, next)}</div>${isOpen ? more : ""}</li>`;
+}
+
+function startButton(item, next) {
+  const own = attributes({ class: `button${next ? " primary" : ""}`, "data-story": item.id });
+  return html`<button type="button"${own}>${ICON.play} ${item.state === "ready" ? "Start" : "Again"}</button>`;
 }
 
 function stories(demo) {
@@ -80,25 +87,23 @@ function clockPart(demo) {
 function system(item) {
   const mode = ([value, label]) =>
     html`<option${attributes({ value, selected: value === item.mode })}>${label}</option>`;
-  return html`<li class="system mode-${item.mode}" data-key="y:${item.name}">
-    <label for="system-${item.name}">${item.title}</label>
-    <select class="control" id="system-${item.name}" data-system="${item.name}">${MODES.map(mode)}</select>
-    <span class="muted">${item.requests} ${item.requests === 1 ? "request" : "requests"}</span>
-    ${item.last ? html`<span class="muted last" title="${item.last}">${item.last}</span>` : ""}</li>`;
+  const count = `${item.requests} ${item.requests === 1 ? "request" : "requests"}`;
+  return html`<li class="system mode-${item.mode}" data-key="y:${item.name}" title="${item.last ?? "Not asked yet"}">
+    <label for="system-${item.name}">${item.title}</label><span class="muted" data-requests="${item.requests}">${count}</span>
+    <select class="control" id="system-${item.name}" data-system="${item.name}">${MODES.map(mode)}</select></li>`;
 }
 
-const systems = (demo) =>
-  html`<section><h3>The company's systems</h3><ul class="systems">${demo.systems.map(system)}</ul></section>`;
+const systems = (demo) => html`<h3>The company's systems</h3><ul class="systems">${demo.systems.map(system)}</ul>`;
 
 export function draw() {
   at("demo").hidden = !state.demo;
   at("demo-open").hidden = !state.demo || !at("page").classList.contains("demo-closed");
   if (!state.demo) return;
-  morph(at("demo-body"), html`${stories(state.demo)}${systems(state.demo)}`);
-  morph(at("demo-clock"), clockPart(state.demo));
+  morph(at("demo-body"), stories(state.demo));
+  morph(at("demo-controls"), html`${systems(state.demo)}${clockPart(state.demo)}`);
   for (const item of state.demo.systems) {
     const box = at(`system-${item.name}`);
-    if (document.activeElement !== box) box.value = item.mode;
+    if (box.value !== item.mode && !box.hasAttribute("data-live-busy")) box.value = item.mode;
   }
 }
 

@@ -14,9 +14,7 @@ const TICK = 20000;
 
 async function loadWorkspace() {
   state.workspace = await get("/ui/workspace");
-  state.users = new Map(
-    state.workspace.users.map((u, i) => [u.id, { ...u, color: u.color || COLORS[i % COLORS.length] }]),
-  );
+  state.users = new Map(state.workspace.users.map((u, i) => [u.id, { ...u, color: COLORS[i % COLORS.length] }]));
   state.channels = new Map(state.workspace.channels.map((c) => [c.id, c]));
   document.title = `${state.workspace.team.name} · Pointsman sandbox`;
 }

@@ -176,7 +176,10 @@ function dismiss({ ts }) {
 }
 
 const DO = {
-  thread: (message) => openThread(message.thread_ts ?? message.ts),
+  thread: async (message) => {
+    await openThread(message.thread_ts ?? message.ts);
+    document.querySelector("#thread-composer textarea").focus();
+  },
   more: (message, button) => menu(button, choicesFor(message), (item) => item.run()),
   dismiss,
 };
