@@ -1,131 +1,29 @@
-"""Jinja2's expression syntax, read by Jinja2's own parser and turned into functions of a frame.
+"""Jinja2's expression syntax, turned into functions of a frame.
 
-Jinja2's own evaluation is not used. Its sandbox keeps code from harm, but not from endless work; its
-undefined values do not know their path; and it prefers methods to fields of the same name.
+Jinja2's own evaluation is not used. Its sandbox keeps code from harm, but not from endless work; its undefined
+values do not know their path; and it prefers methods to fields of the same name.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from functools import singledispatch
 
-from jinja2 import Environment, TemplateSyntaxError, nodes
-from jinja2.parser import Parser
+from jinja2 import nodes
 
 from runbooks import values
 from runbooks.filters import FILTERS, TESTS, apply_filter, passes
+from runbooks.syntax import Scope, known_names, parse
 from runbooks.values import ExpressionFault, Frame, Missing
 
-SOURCE_LIMIT = 4_096
-"""Characters of an expression's source."""
-
-_DEPTH_LIMIT = 100
-_ENVIRONMENT = Environment(autoescape=False)  # noqa: S701 (nothing here is HTML)
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_TIPS = {
-    "=": "write == to compare",
-    "&": "write and",
-    "!": "write not",
-    "?": "write A if CONDITION else B",
-    "null": "write none",
-    "}": "write the expression alone, without {{ and }}",
-}
 _NESTED = {"map": 0, "select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
 
 Run = Callable[[Frame], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a piece of an expression is compiled in: the source, and the names that it may use."""
-
-    source: str
-    roots: frozenset[str]
-
-    def refuse(self, message: str, found: str, *, hint: str | None = None, after: str = "") -> ExpressionFault:
-        """A fault at the first place where the word `found` stands (after the token `after`, if given)."""
-        words = ["", *(word for _, word in _tokens(self.source))]
-        spots = [(at, words[index]) for index, (at, word) in enumerate(_tokens(self.source)) if word == found]
-        exact = (at for at, before in spots if (before == after if after else before not in (".", "|")))
-        return ExpressionFault(message, hint, next(exact, spots[0][0] if spots else 0))
-
-
 def compile_run(source: str, roots: frozenset[str]) -> Run:
     """The function that evaluates an expression. Raises ExpressionFault with the offset of what is wrong."""
-    if len(source) > SOURCE_LIMIT:
-        raise ExpressionFault(f"an expression of more than {SOURCE_LIMIT // 1024} KiB")
-    if not source.strip():
-        raise ExpressionFault("an empty expression")
-    try:
-        tree = _parsed(source)
-    except (RecursionError, ValueError) as error:
-        raise ExpressionFault(f"this expression cannot be read: {error}") from None
-    _check_depth(tree)
-    return build(tree, Scope(source, roots))
-
-
-def _parsed(source: str) -> nodes.Expr:
-    parser = None
-    try:
-        parser = Parser(_ENVIRONMENT, source, state="variable")
-        tree = parser.parse_expression()
-    except TemplateSyntaxError as error:
-        raise _unreadable(source, parser, re.sub(r" at \d+$", "", error.message or "")) from None
-    if not parser.stream.eos:
-        raise _unreadable(source, parser, "the expression should end here")
-    return tree
-
-
-def _unreadable(source: str, parser: Parser | None, message: str) -> ExpressionFault:
-    """The fault where the parser stopped: as many tokens before the end as it has not taken."""
-    places = list(_tokens(source))
-    offset = len(source)
-    if _ends_early(source):
-        offset = places[-1][0] + len(places[-1][1]) if places else 0
-        offset += len(source[offset:]) - len(source[offset:].lstrip())
-    elif parser is not None and not parser.stream.eos:
-        left = 1 + sum(1 for _ in parser.stream) - 1
-        offset = places[-left][0] if left <= len(places) else 0
-    found = source[offset : offset + 1]
-    return ExpressionFault(message, _TIPS.get(found), offset)
-
-
-def _ends_early(source: str) -> bool:
-    """True if the lexer itself stops: a character that is in no token."""
-    try:
-        list(_ENVIRONMENT.lexer.tokeniter(source, None, state="variable"))
-    except TemplateSyntaxError:
-        return True
-    return False
-
-
-def _tokens(source: str) -> Iterator[tuple[int, str]]:
-    """The offset and text of each token, as far as they can be read."""
-    at = 0
-    try:
-        for _, name, word in _ENVIRONMENT.lexer.tokeniter(source, None, state="variable"):
-            if name != "whitespace":
-                yield at, word
-            at += len(word)
-    except TemplateSyntaxError:
-        return
-
-
-def _check_depth(tree: nodes.Node) -> None:
-    level: list[nodes.Node] = [tree]
-    for _ in range(_DEPTH_LIMIT):
-        level = [child for node in level for child in node.iter_child_nodes()]
-        if not level:
-            return
-    raise ExpressionFault(f"an expression nested more than {_DEPTH_LIMIT} deep")
-
-
-def nearest(found: str, known: frozenset[str]) -> str:
-    """A hint: the known name that is nearest to what was found, or all of them if they are few."""
-    if close := get_close_matches(found, known, 1):
-        return f"did you mean {close[0]}?"
-    return f"there are {', '.join(sorted(known))}"
+    return build(parse(source), Scope(source, roots))
 
 
 @singledispatch
@@ -184,8 +82,7 @@ def _constant(value: object) -> Run:
 
 def _path_of_root(root: str, keys: list[Run], scope: Scope) -> Run:
     if root not in scope.roots:
-        hint = _TIPS.get(root) or nearest(root, scope.roots)
-        raise scope.refuse(f"unknown name {root!r}", root, hint=hint)
+        raise scope.refuse(f"unknown name {root!r}", root, hint=known_names(root, scope.roots))
 
     def run(frame: Frame) -> object:
         if root not in frame.names:
@@ -352,7 +249,7 @@ def _arguments(node: nodes.Filter | nodes.Test, scope: Scope) -> tuple[list[Run]
 def _(node: nodes.Filter, scope: Scope) -> Run:
     name = node.name
     if name not in FILTERS:
-        raise scope.refuse(f"unknown filter {name!r}", name, hint=nearest(name, FILTERS), after="|")
+        raise scope.refuse(f"unknown filter {name!r}", name, hint=known_names(name, FILTERS), after="|")
     assert node.node is not None
     _check_nested(node, scope)
     args, kwargs = _arguments(node, scope)
@@ -381,7 +278,7 @@ def _check_nested(node: nodes.Filter, scope: Scope) -> None:
     word = named.value if isinstance(named, nodes.Const) else None
     if word not in known:
         what = "filter" if node.name == "map" else "test"
-        raise scope.refuse(f"unknown {what} {word!r}", repr(word), hint=nearest(str(word), known))
+        raise scope.refuse(f"unknown {what} {word!r}", repr(word), hint=known_names(str(word), known))
 
 
 def _default(value: Run, args: list[Run], kwargs: Mapping[str, Run]) -> Run:
@@ -403,7 +300,7 @@ def _default(value: Run, args: list[Run], kwargs: Mapping[str, Run]) -> Run:
 def _(node: nodes.Test, scope: Scope) -> Run:
     name = node.name
     if name not in TESTS:
-        raise scope.refuse(f"unknown test {name!r}", name, hint=nearest(name, TESTS))
+        raise scope.refuse(f"unknown test {name!r}", name, hint=known_names(name, TESTS))
     args, kwargs = _arguments(node, scope)
     value = build(node.node, scope)
     if name in ("defined", "undefined"):

@@ -7,7 +7,7 @@ time (`wordwrap`).
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from runbooks.values import (
     ExpressionFault,
     Frame,
     Missing,
+    cost,
     fits,
     item,
     joined,
@@ -71,7 +72,7 @@ def apply_filter(frame: Frame, name: str, value: object, *args: object, **kwargs
         raise ExpressionFault(f"there is no filter {name!r}")
     _check_numbers(name, value, (*args, *kwargs.values()))
     if name in _TEXT_FILTERS:
-        value = text_of(value)
+        value = _text(frame, value)
     return _finished(frame, name, _ENVIRONMENT.call_filter(name, value, args, kwargs))
 
 
@@ -100,6 +101,11 @@ def passes(frame: Frame, name: object, value: object, *args: object, **kwargs: o
         raise ExpressionFault(f"there is no test {name!r}")
     frame.spend(size(value) + sum(size(argument) for argument in args))
     return bool(_ENVIRONMENT.call_test(str(name), value, args, kwargs))
+
+
+def _text(frame: Frame, value: object) -> str:
+    frame.spend(cost(value))
+    return text_of(value)
 
 
 def _each(value: object) -> Sequence[object]:
@@ -180,7 +186,7 @@ def _join(frame: Frame, value: object, d: object = "", attribute: object = None)
         frame.spend(1)
         try:
             found = each if attribute is None else _field(each, attribute)
-            pieces.extend((d, text_of(found)) if pieces else (text_of(found),))
+            pieces.extend((d, _text(frame, found)) if pieces else (_text(frame, found),))
         except Missing as missing:
             raise _numbered(index, missing) from None
     return joined(pieces, frame)
@@ -198,7 +204,7 @@ def _sum(frame: Frame, value: object, attribute: object = None, start: object = 
 
 
 def _replace(frame: Frame, value: object, old: object, new: object, count: object = -1) -> str:
-    text, before, after = text_of(value), text_of(old), text_of(new)
+    text, before, after = _text(frame, value), _text(frame, old), _text(frame, new)
     times = int(number(count)) if count is not None else -1
     hits = text.count(before) if times < 0 else min(times, text.count(before))
     if len(after) > len(before):
@@ -207,7 +213,7 @@ def _replace(frame: Frame, value: object, old: object, new: object, count: objec
 
 
 def _string(frame: Frame, value: object) -> str:
-    return text_of(value)
+    return _text(frame, value)
 
 
 def _to_json(frame: Frame, value: object) -> str:
@@ -231,7 +237,7 @@ def _instant(value: object) -> datetime:
 def _date(frame: Frame, value: object, timezone: object = "UTC") -> str:
     """The date of an instant in a zone, `2026-01-05`. A date alone is in no zone and stays as it is."""
     if isinstance(value, str) and len(value) == 10:
-        return date.fromisoformat(value).isoformat()
+        return _instant(value).date().isoformat()
     return _instant(value).astimezone(ZoneInfo(str(timezone))).date().isoformat()
 
 

@@ -39,15 +39,8 @@ _FACT_LIMIT = 200
 _FACTS = 50
 _OPENING = re.compile(r"\{[{%#]")
 _INSIDE = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[\[({]|\}\}|[\])}]", re.S)
-_WHAT_GOES_WRONG = (
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    RecursionError,
-    MemoryError,
-    TemplateError,
-)
+_SAID_WITHOUT_DATA = (TypeError, ArithmeticError, RecursionError, MemoryError, TemplateError)
+_SAID_WITH_DATA = (ValueError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ class Text:
         if len(rendered) > TEXT_LIMIT or len(rendered.encode(errors="replace")) > TEXT_LIMIT:
             raise ExpressionFault(f"{_shown(self.source)} gives a text of more than {TEXT_LIMIT // 1024} KiB")
         if self.is_path and {".", ".."} & set(rendered.partition("?")[0].split("/")):
-            raise ExpressionFault(f"{_shown(self.source)} gives a path that climbs ({_shown(rendered)})")
+            raise ExpressionFault(f"{_shown(self.source)} gives a path that climbs by . or ..")
         return rendered
 
     def _piece(self, expression: Expression, frame: Frame) -> str:
@@ -185,7 +178,9 @@ def render_tree(tree: Tree, names: Mapping[str, object]) -> object:
     for key, each in tree.node.items():
         name = key.render_text(names)
         if name in rendered:
-            raise ExpressionFault(f"two keys are {_shown(name)}", "give each key a name of its own")
+            raise ExpressionFault(
+                f"{_shown(key.source)} gives a key that is there already", "give each key a name of its own"
+            )
         rendered[name] = render_tree(each, names)
     return rendered
 
@@ -261,8 +256,10 @@ def _guarded(expression: Expression, frame: Frame) -> object:
         raise missing if missing.path else Missing(_shown(expression.source)) from None
     except ExpressionFault as fault:
         raise ExpressionFault(f"{_shown(expression.source)}: {fault.message}", fault.hint) from None
-    except _WHAT_GOES_WRONG as error:
+    except _SAID_WITHOUT_DATA as error:
         raise ExpressionFault(f"{_shown(expression.source)}: {_shown(str(error))}") from None
+    except _SAID_WITH_DATA:
+        raise ExpressionFault(f"{_shown(expression.source)}: a value that does not go there") from None
 
 
 def _quoted(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import UndefinedError
 
-WORK_LIMIT = 500_000
+WORK_LIMIT = 250_000
 """Units of work for one evaluation: a unit is one step, one item, or eight characters of a text."""
 
 TEXT_LIMIT = 65_536

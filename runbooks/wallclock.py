@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from runbooks.suggestions import nearest
 
 _SAMPLE = timedelta(hours=6)
 
@@ -13,8 +14,8 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(name[:60], available_timezones(), 1)
-        hint = f'did you mean "{near[0]}"?' if near else "write an IANA zone such as Europe/Berlin"
+        near = nearest(name, available_timezones())
+        hint = f'did you mean "{near}"?' if near else "write an IANA zone such as Europe/Berlin"
         raise ValueError(f"unknown timezone {name[:60]!r}; {hint}") from None
 
 

@@ -241,7 +241,7 @@ def test_endless_or_senseless_work_is_a_fault(source: str) -> None:
         ("event.tier.format(event)", 11, "an expression calls nothing"),
         ("event.tier = 'vip'", 11, "write == to compare"),
         ("event.a && event.b", 8, "write and"),
-        ("event.a == null", 11, "unknown name 'null'; write none"),
+        ("event.a == null", 11, "unknown name 'null'; did you mean none?"),
         ("event.a ? 1 : 2", 8, "write A if CONDITION else B"),
         ("1 if event.a", 2, "if without else"),
         ("event.a event.b", 8, "should end here"),
@@ -375,7 +375,7 @@ def test_a_tree_keeps_types_and_renders_keys() -> None:
 
 def test_keys_that_render_to_the_same_are_a_fault() -> None:
     tree = compile_tree({"{{ event.tier }}": 1, "vip": 2})
-    with pytest.raises(ExpressionFault, match="two keys are vip"):
+    with pytest.raises(ExpressionFault, match="vip gives a key that is there already"):
         render_tree(tree, NAMES)
 
 
