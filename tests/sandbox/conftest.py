@@ -123,10 +123,10 @@ async def http_app(slack: SlackStandIn, bolt: AsyncApp) -> AsyncIterator[HttpApp
 @pytest.fixture
 async def socket_app(slack: SlackStandIn, bolt: AsyncApp) -> AsyncIterator[AsyncSocketModeHandler]:
     handler = AsyncSocketModeHandler(bolt, slack.app.app_token, web_client=client_of(slack))
-    await handler.connect_async()
+    await handler.connect_async()  # type: ignore[no-untyped-call]
     await slack.until(lambda: slack.sockets.connected)
     yield handler
-    await handler.close_async()
+    await handler.close_async()  # type: ignore[no-untyped-call]
 
 
 def button(text: str, action_id: str, value: str = "") -> dict[str, Any]:

@@ -83,6 +83,11 @@ def view_problems(view: object) -> Problems:
         yield Problem("/submit", "is required when there is an input block")
 
 
+def too_long(blocks: object) -> bool:
+    """Tell whether Slack would answer `msg_blocks_too_long`."""
+    return isinstance(blocks, list) and walking.characters(blocks) > MESSAGE_CHARACTERS
+
+
 def too_large(view: object) -> bool:
     """Tell whether Slack would answer `view_too_large`: more than 250 kB of JSON."""
     return len(json.dumps(view).encode()) > VIEW_BYTES
@@ -339,12 +344,12 @@ VIEWS: dict[str, Shape] = {
 
 def _block(block: Any, surface: Surface, at: str) -> Problems:
     kind = block.get("type") if isinstance(block, dict) else None
-    if kind not in BLOCKS:
+    if not isinstance(kind, str) or kind not in BLOCKS:
         yield Problem(f"{at}/type", f"unsupported type: {kind!r}")
         return
-    if surface not in ONLY_ON.get(str(kind), (surface,)):
+    if surface not in ONLY_ON.get(kind, (surface,)):
         yield Problem(f"{at}/type", f"{kind} blocks are not allowed on this surface: {surface}")
-    shape = _typed(BLOCKS[str(kind)])
+    shape = _typed(BLOCKS[kind])
     yield from _shape(block, shape._replace(optional={**shape.optional, "block_id": string(255)}), at)
 
 
@@ -385,7 +390,7 @@ def _twice(names: list[Any]) -> list[str]:
 
 
 def _totals(blocks: list[dict[str, Any]], at: str) -> Problems:
-    if walking.characters(blocks) > MESSAGE_CHARACTERS:
+    if too_long(blocks):
         yield Problem(at, f"must be no more than {MESSAGE_CHARACTERS} characters in total")
     markdown = [block for block in blocks if block.get("type") == "markdown"]
     if walking.characters(markdown) > MARKDOWN_CHARACTERS:

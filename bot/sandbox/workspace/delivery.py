@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from .socket_mode import Sockets
 
 Json = dict[str, Any]
 ACK_SECONDS = 3.0
+ATTEMPTS_KEPT = 20_000
 RETRY_DELAYS = (0.0, 1.0, 5.0)
 
 
@@ -55,19 +57,22 @@ class Delivery:
     """Sends to the app. Interactions are tried once, events up to three times more.
 
     `retry_delays` are the seconds before each of the retries (Slack's own: at once, 1 minute, 5 minutes).
+    `woken` is called after each attempt.
+    `attempts` holds the latest: event id, number of the attempt (0 is the first), and the app's reply.
     """
 
     def __init__(
         self,
         signing_secret: str,
         sockets: Sockets,
+        woken: Callable[[], None],
         *,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         ack_seconds: float = ACK_SECONDS,
     ) -> None:
         self.request_url: str | None = None
-        self.attempts: list[tuple[str, int, Reply]] = []
-        self._secret, self._sockets = signing_secret, sockets
+        self.attempts: deque[tuple[str, int, Reply]] = deque(maxlen=ATTEMPTS_KEPT)
+        self._secret, self._sockets, self._woken = signing_secret, sockets, woken
         self._delays, self._ack_seconds = tuple(retry_delays), ack_seconds
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,6 +116,7 @@ class Delivery:
             await asyncio.sleep(delay)
             reply = await self._try_event(envelope, attempt, reason)
             self.attempts.append((envelope["event_id"], attempt, reply))
+            self._woken()
             if reply.ok or reply.no_retry:
                 return
             reason = reply.reason

@@ -37,7 +37,6 @@ def _subscribed(workspace: Workspace, subscription: str) -> bool:
 def _message(workspace: Workspace, change: Change, where: Channel | None) -> Iterator[tuple[str, Json]]:
     what = _required(change.message)
     event = payloads.message(workspace, what) | _place(workspace, what, where)
-    event.pop("reply_count", None)
     yield _message_subscription(where), event
     if workspace.app.bot_user in what.mentions and where and where.kind == "channel":
         mention = {key: value for key, value in event.items() if key != "channel_type"}

@@ -57,7 +57,7 @@ def filled(blocks: list[Json], values: Values, given: dict[str, Any]) -> Values:
         block, element = _named(blocks, name)
         slot = found.setdefault(block["block_id"], {})
         if isinstance(value, dict) and element["action_id"] in value:
-            slot |= value
+            slot |= {action_id: _emptied(held) for action_id, held in value.items()}
         else:
             slot[element["action_id"]] = answer(element, value)
     return found
@@ -72,7 +72,7 @@ def answer(element: Json, value: Any) -> Json:
         value = option(element, value)
     elif key == "selected_options":
         value = [option(element, each) for each in value or ()]
-    return {"type": element["type"], key: value}
+    return _emptied({"type": element["type"], key: value})
 
 
 def option(element: Json, value: Any) -> Json:
@@ -100,6 +100,10 @@ def missing(blocks: list[Json], values: Values) -> dict[str, str]:
         if sentence:
             found[block["block_id"]] = sentence
     return found
+
+
+def _emptied(held: Json) -> Json:
+    return {key: None if value == "" else value for key, value in held.items()}
 
 
 def _complaint(element: Json, held: Json, *, optional: bool) -> str:

@@ -232,7 +232,8 @@ class Hands:
             return
         ours = ("action_id", "block_id", "action_ts")
         held = {key: value for key, value in action.items() if key not in ours}
-        view.values.setdefault(action["block_id"], {})[action["action_id"]] = held
+        slot = {**view.values.get(action["block_id"], {}), action["action_id"]: held}
+        view.values = {**view.values, action["block_id"]: slot}
 
 
 def _element(

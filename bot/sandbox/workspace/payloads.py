@@ -77,6 +77,7 @@ def message(workspace: Workspace, what: Message, *, metadata: bool = False) -> J
         "attachments": what.attachments,
         "files": what.files,
         "metadata": what.metadata if metadata else None,
+        "parent_user_id": _parent_author(workspace, what),
     }
     found |= {key: value for key, value in optional.items() if value}
     if what.bot_id == workspace.app.bot_id:
@@ -103,6 +104,13 @@ def thread_counts(workspace: Workspace, root: Message) -> Json:
         "reply_users_count": len(users),
         "latest_reply": replies[-1],
     }
+
+
+def _parent_author(workspace: Workspace, reply: Message) -> str | None:
+    if reply.thread_ts in (None, reply.ts) or reply.channel not in workspace.channels:
+        return None
+    root = workspace.channels[reply.channel].messages.get(str(reply.thread_ts))
+    return root.user if root else None
 
 
 def reactions(what: Message) -> list[Json]:

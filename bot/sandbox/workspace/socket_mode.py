@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 
 Json = dict[str, Any]
 MOST_CONNECTIONS = 10
+CLOSE_SECONDS = 1.0
 ACCEPTS_PAYLOAD = ("interactive", "slash_commands")
 
 
@@ -18,10 +19,9 @@ class Sockets:
 
     def __init__(self, app_id: str, new_id: Callable[[str], str], woken: Callable[[], None]) -> None:
         self.was_connected = False
-        self.envelopes: list[Json] = []
         self._app_id, self._new_id, self._woken = app_id, new_id, woken
         self._tickets: set[str] = set()
-        self._open: list[web.WebSocketResponse] = []
+        self._open: dict[web.WebSocketResponse, web.Request] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
 
     @property
@@ -41,9 +41,9 @@ class Sockets:
         if ticket not in self._tickets or self.connected >= MOST_CONNECTIONS:
             raise web.HTTPForbidden(text="the ticket was used or is unknown, or there are ten connections")
         self._tickets.discard(ticket)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS)
         await socket.prepare(request)
-        self._open.append(socket)
+        self._open[socket] = request
         self.was_connected = True
         try:
             await socket.send_json(self._hello())
@@ -60,7 +60,7 @@ class Sockets:
         """
         if not self._open:
             raise ConnectionError("no socket is connected")
-        socket = random.choice(self._open)  # noqa: S311 - Slack gives each envelope to a random connection
+        socket = random.choice(list(self._open))  # noqa: S311 - Slack gives each envelope to a random connection
         envelope: Json = {
             "envelope_id": self._new_id("envelope-"),
             "type": kind,
@@ -84,11 +84,10 @@ class Sockets:
 
     def drop(self) -> None:
         """Cut all connections without a word."""
-        for socket in list(self._open):
+        for socket, request in list(self._open.items()):
             self._forget(socket)
-            transport = socket._req.transport if socket._req else None
-            if transport:
-                transport.close()
+            if request.transport is not None:
+                request.transport.abort()
 
     async def close(self) -> None:
         """Close all connections in good order."""
@@ -116,6 +115,5 @@ class Sockets:
         }
 
     def _forget(self, socket: web.WebSocketResponse) -> None:
-        if socket in self._open:
-            self._open.remove(socket)
+        if self._open.pop(socket, None) is not None:
             self._woken()

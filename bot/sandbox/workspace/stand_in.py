@@ -58,7 +58,7 @@ class SlackStandIn:
         self.faults = Faults()
         self.sockets = Sockets(self.app.id, workspace.new_id, workspace.wake)
         self.delivery = Delivery(
-            self.app.signing_secret, self.sockets, retry_delays=retry_delays, ack_seconds=ack_seconds
+            self.app.signing_secret, self.sockets, workspace.wake, retry_delays=retry_delays, ack_seconds=ack_seconds
         )
         self.web_app = web.Application(client_max_size=MOST_BYTES)
         self._port, self._runner = port, web.AppRunner(self.web_app, access_log=None, shutdown_timeout=1)
@@ -74,7 +74,8 @@ class SlackStandIn:
         self.join, self.leave = people.join, people.leave
         self.command, self.shortcut = people.command, people.shortcut
         self.open_home, self.run_step = people.open_home, people.run_step
-        self.click, self.submit, self.close = hands.click, hands.submit, hands.close
+        self.click, self.act = hands.click, hands.act
+        self.submit, self.close = hands.submit, hands.close
         self.options, self.until, self.settle = hands.options, workspace.until, self.delivery.settle
         self._api = Api(workspace, self.sockets, urls, faults=self.faults, limits=limits)
         self._page = Page(workspace, people, Acts(workspace, people, hands))

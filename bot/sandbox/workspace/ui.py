@@ -17,6 +17,7 @@ from .workspace import Change, Workspace
 Json = dict[str, Any]
 PAGE_FILES = Path(__file__).parents[1] / "page"
 QUEUED = 1_000
+_COUNTED = ("message", "message_deleted", "conversation")
 
 
 class Page:
@@ -113,8 +114,8 @@ class Page:
                     _put(queue, told)
 
     def _concerns(self, change: Change, reader: str) -> bool:
-        if change.view is not None or change.kind.startswith("ephemeral"):
-            return change.user == reader
+        if change.view is not None:
+            return change.view.user == reader
         if change.message is not None and change.message.ephemeral_to is not None:
             return change.message.ephemeral_to == reader
         where = self._workspace.channels.get(change.channel)
@@ -127,7 +128,7 @@ class Page:
             return [{"type": change.kind, "view": payloads.view(self._workspace, change.view)}]
         lines = [] if change.message is None else [self._line(change)]
         where = self._workspace.channels[change.channel]
-        if change.kind in ("message", "message_deleted", "conversation") or change.user == reader:
+        if self._workspace.is_member(where, reader) and (change.kind in _COUNTED or change.user == reader):
             lines.append({"type": "conversation", "conversation": self._acts.conversation(where, reader)})
         return lines
 

@@ -71,15 +71,17 @@ def mentioned_users(workspace: Workspace, args: Arguments) -> list[str]:
 
 
 def _blocks(args: Arguments) -> list[dict[str, Any]] | None:
-    found = args.parsed("blocks")
+    try:
+        found = args.parsed("blocks")
+    except SlackError:
+        raise SlackError("invalid_blocks_format") from None
     if found is None:
         return None
     if not isinstance(found, list):
         raise SlackError("invalid_blocks_format")
-    problems = list(block_kit.block_problems(found, "message", "/blocks"))
-    if problems and all("in total" in problem.sentence for problem in problems):
+    if block_kit.too_long(found):
         raise SlackError("msg_blocks_too_long")
-    refuse_blocks(problems)
+    refuse_blocks(list(block_kit.block_problems(found, "message", "/blocks")))
     return copied(found)
 
 

@@ -84,4 +84,5 @@ def _shares_a_channel(workspace: Workspace, user: User) -> bool:
     return any(
         workspace.is_member(channel, user.id) and workspace.is_member(channel, bot)
         for channel in workspace.channels.values()
+        if channel.kind == "channel"
     )
