@@ -49,7 +49,7 @@ def parse_ical(text: str, name: str = "calendar") -> IcalRota:
     if len(text) > _TEXT_LIMIT:
         raise ValueError("the calendar has more than 1 MiB")
     try:
-        calendar = icalendar.Calendar.from_ical(text)
+        calendar = icalendar.Calendar.from_ical(text.removeprefix("\ufeff"))
         walked = cast("list[icalendar.Event]", calendar.walk("VEVENT"))
         found = [each for each in walked if not _is_cancelled(each)]
         _check_amount(found)

@@ -210,6 +210,11 @@ HOSTILE = [
     "event.tier | truncate(none, none, none, none, none)",
     "event.items | sum(start=[])",
     "event.numbers | max(attribute=1, nope=2)",
+    "[" + ", ".join(["event"] * 400) + "] | join",
+    "event.big | list | map('int') | sum",
+    "event.numbers | slice(10000) | map('slice', 10000) | list",
+    "[event.numbers, event.numbers] | map('select', 'in', event.numbers) | list",
+    "event.big | urlencode" + " | urlencode" * 90,
 ]
 
 
@@ -262,6 +267,14 @@ def test_a_faulty_expression_is_refused_at_its_place(source: str, offset: int, t
         compile_expression(source)
     assert told in str(fault.value)
     assert fault.value.offset == offset
+
+
+def test_a_fault_tells_no_data() -> None:
+    secret = "4111-1111-1111-1111"
+    for source in ("event.x | date", "event.x | plus('1d')", "event.x + 1", "now | date(event.x)", "event.x > 1"):
+        with pytest.raises(ExpressionFault) as fault:
+            compile_expression(source).evaluate({"event": {"x": secret}, "now": NAMES["now"]})
+        assert secret not in str(fault.value)
 
 
 def test_only_the_roots_of_a_place_are_known_there() -> None:
