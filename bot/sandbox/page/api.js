@@ -34,7 +34,7 @@ const LONGEST_WAIT = 5000;
  * A socket that comes back. `on.event(data)` for each push, `on.open(again)` when it stands (again: it had been
  * lost, so something may have been missed), `on.lost()` when it fell. Returns a function that closes it for good.
  */
-export function socket(as, on, { tries = Infinity } = {}) {
+export function socket(as, on) {
   let current,
     timer,
     ended = false,
@@ -54,7 +54,7 @@ export function socket(as, on, { tries = Infinity } = {}) {
   const again = () => {
     failures += 1;
     on.lost?.();
-    if (failures < tries) timer = setTimeout(connect, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures));
+    timer = setTimeout(connect, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures));
   };
   connect();
   return () => {

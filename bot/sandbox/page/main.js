@@ -39,7 +39,7 @@ async function begin() {
   await actAs(as ?? firstPerson(), here ?? state.demo?.stories[0]?.channel);
 }
 
-function onDirectMessage({ user, channel: id, message }) {
+function onDirectMessage(user, { channel: id, message }) {
   if (user === state.me && id === state.here) return;
   if (message.user === user) return;
   const who = nameOf(state.users.get(user));
@@ -52,11 +52,12 @@ function onDirectMessage({ user, channel: id, message }) {
   toast(`DM to ${who}`, { label: "Switch", run: () => actAs(user, id) });
 }
 
-function listenForAll() {
+// Direct messages of people who are not acted as now are heard too: a page to whoever is on call must be seen.
+function listenFor({ id }) {
   const event = (told) => {
-    if (told.type === "dm") onDirectMessage(told);
+    if (told.type === "message" && !state.channels.has(told.channel)) onDirectMessage(id, told);
   };
-  socket("*", { event }, { tries: 4 });
+  socket(id, { event });
 }
 
 function goTo(event) {
@@ -97,7 +98,7 @@ async function start() {
   document.getElementById("loading").remove();
   document.getElementById("page").hidden = false;
   await begin();
-  listenForAll();
+  sidebar.actable().forEach(listenFor);
   document.addEventListener("click", goTo);
   document.addEventListener("visibilitychange", markRead);
   setInterval(changed, TICK);

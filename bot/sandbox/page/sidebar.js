@@ -14,7 +14,7 @@ export function channelIcon(isPrivate) {
   return html`<span class="icon-svg" title="${title}">${isPrivate ? ICON.lock : ICON.hash}</span>`;
 }
 
-const actable = () => [...state.users.values()].filter((u) => !u.is_bot && !u.deleted && u.id !== "USLACKBOT");
+export const actable = () => [...state.users.values()].filter((u) => !u.is_bot && !u.deleted && u.id !== "USLACKBOT");
 const kindOf = (user) => {
   if (user.team_id && user.team_id !== state.workspace.team.id) return " · another workspace";
   return user.is_restricted ? " · guest" : "";
