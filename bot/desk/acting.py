@@ -89,13 +89,18 @@ def finish(tx: Tx, acting: Acting, what: What, facts: Mapping[str, Any], *, sile
     """Writes the case, owes its card and (unless `silent`) the line in its thread, renews the lease if somebody has
     it and the actor is one of those who work on it, and remembers the answer."""
     case = acting.case
-    if case.is_open and case.acknowledged_at and _works_on(tx, case):
-        renew_lease(tx, acting.going)
+    renew_if_working(tx, acting.going)
     save(tx, [acting.going])
     tx.owe_card(case.id, case.channel)
     if not silent:
         in_thread(tx, case, what, **facts)
     return answer(tx, acting.request_key, Outcome(case.id, case.ref, what, dict(facts)))
+
+
+def renew_if_working(tx: Tx, going: Ongoing) -> None:
+    """Work on a case that somebody has renews the lease; what bystanders say does not."""
+    if going.case.is_open and going.case.acknowledged_at and _works_on(tx, going.case):
+        renew_lease(tx, going)
 
 
 def answered(tx: Tx, command: Asked) -> Outcome | None:
@@ -153,6 +158,15 @@ def allow(tx: Tx, case: Case, act: Act) -> None:
     verdict = may(act, actor=tx.actor, standing=standing(tx, case))
     if isinstance(verdict, Denied):
         raise Refused("not_allowed", f"{case.ref}: {verdict.because}", case_id=case.id)
+
+
+def check_may_open(tx: Tx) -> None:
+    """Passes for anyone of the workspace. Raises `Refused` for others."""
+    role = find_role(tx.policy, tx.policy.team.defaults.unrouted)
+    nobody = Standing(frozenset(), role, role, role, is_listed=is_listed(tx, tx.actor.id))
+    verdict = may(Act.OPEN, actor=tx.actor, standing=nobody)
+    if isinstance(verdict, Denied):
+        raise Refused("not_allowed", verdict.because)
 
 
 def _works_on(tx: Tx, case: Case) -> bool:

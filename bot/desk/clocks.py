@@ -130,6 +130,18 @@ def _goes_on(tx: Tx, going: Ongoing, kind: str, done: int) -> datetime | None:
     return next_due(rungs, done, calendar=calendar_of_owner(tx, case), now=tx.now, due_at=tx.now, is_breached=True)
 
 
+def rungs_done(tx: Tx, going: Ongoing, kind: str) -> int:
+    """How many tellings of a window's ladder were done."""
+    timer = going.timers.get(kind)
+    reminders = len(tx.policy_of(going.case).team.defaults.remind_at)
+    return max(timer.step - reminders, 0) if timer else 0
+
+
+def is_over(tx: Tx, going: Ongoing, kind: str) -> bool:
+    """Whether everybody whom a window's ladder names was told."""
+    return rungs_done(tx, going, kind) >= len(ladder(tx.policy_of(going.case), going.case, kind))
+
+
 def stop_response(going: Ongoing) -> None:
     """Stops the response timer where it is: somebody has the case."""
     timer = going.timers.get("response")
