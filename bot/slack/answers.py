@@ -1,0 +1,103 @@
+"""What is answered to what was typed, and the Home tab: pure blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.slack.cards import MARKS
+from bot.slack.commands import USAGE
+from bot.slack.guard import Told
+from bot.slack.parts import Block, context, divider, header, section, within_budget
+from bot.slack.queues import Cases, OnCallNow
+from bot.slack.words import Names, date, link, quote, spoken
+from store.models import Case
+
+Links = Mapping[int, str]
+"""The address of each case's card, by the case's id; a card that is not posted yet has none."""
+
+HOME_BLOCKS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HomeFacts:
+    """Everything that the Home tab shows to one person."""
+
+    mine: Cases
+    roles: Sequence[tuple[str, Cases]]
+    on_call: Sequence[OnCallNow]
+    late: int
+    names: Names
+
+
+def cases_told(title: str, cases: Cases, names: Names, links: Links) -> Told:
+    """A list of cases, as the answer to a slash command."""
+    if not cases.shown:
+        return Told(f"{title}: nothing is open.", (section(f"*{title}*: nothing is open."),))
+    blocks = [section(f"*{title}* ({cases.count})"), *_rows(cases, names, links)]
+    return Told(f"{title}: {cases.count} open", tuple(within_budget(blocks)))
+
+
+def help_told(oncall: bool = False) -> Told:
+    """What can be typed."""
+    if oncall:
+        lines = ["oncall", "oncall role", "oncall override role @somebody 2h"]
+        text = "\n".join(f"• `/{line}`" for line in lines)
+    else:
+        text = "`/case` alone is your own queue.\n" + "\n".join(f"• `/case {each}`" for each in USAGE.values())
+        text += (
+            "\nIn a thread mention me instead (`open`, `ack`, `resolve`, `note`, `show` …), or use an emoji: "
+            ":rotating_light: opens a case, :eyes: takes it, :white_check_mark: offers to resolve it. "
+            "`/oncall` says who is on call."
+        )
+    return Told(text, (section(text),))
+
+
+def on_call_told(rows: Sequence[OnCallNow], names: Names) -> Told:
+    """Who is on call."""
+    text = "\n".join(_on_call_row(row, names) for row in rows)
+    return Told(text, (section(text),))
+
+
+def home(facts: HomeFacts, links: Links) -> Block:
+    """The Home tab."""
+    blocks = [header("Yours"), *_queue(facts.mine, facts, links, "Nothing is waiting for you.")]
+    for role, cases in facts.roles:
+        blocks += [header(facts.names.roles.get(role, role)), *_queue(cases, facts, links, "Its queue is empty.")]
+    blocks += [
+        divider(),
+        header("On call now"),
+        section("\n".join(_on_call_row(row, facts.names) for row in facts.on_call)),
+    ]
+    blocks.append(context(f"Missed deadlines in the last 7 days: *{facts.late}*"))
+    return {"type": "home", "blocks": within_budget(blocks, most=HOME_BLOCKS, characters=30_000)}
+
+
+def _queue(cases: Cases, facts: HomeFacts, links: Links, empty: str) -> list[Block]:
+    if not cases.shown:
+        return [section(empty)]
+    rows = _rows(cases, facts.names, links)
+    hidden = cases.count - len(cases.shown)
+    return [*rows, context(f"… and {hidden} more: `/case list`")] if hidden else rows
+
+
+def _rows(cases: Cases, names: Names, links: Links) -> list[Block]:
+    return [section(_row(case, names, links.get(case.id))) for case in cases.shown]
+
+
+def _row(case: Case, names: Names, url: str | None) -> str:
+    title = f"{case.ref} {case.title}"
+    named = link(url, title) if url else f"*{case.ref}* {quote(case.title, 150)}"
+    who = names.person(case.assignee or case.acknowledged_by) if case.assignee or case.acknowledged_by else "nobody yet"
+    late = " ⚠️" if case.response_breached_at or case.resolution_breached_at else ""
+    sos = " :sos: everybody was told" if case.exhausted else ""
+    return (
+        f"{MARKS[case.state]} {case.priority} {named}{late}{sos}\n"
+        f"{spoken(case.state)} · {names.role(case.owner)} → {who} · to be resolved by {date(case.resolve_due_at)}"
+    )
+
+
+def _on_call_row(row: OnCallNow, names: Names) -> str:
+    if row.person is None:
+        return f"• *{quote(row.role.title, 80)}*: {row.because}"
+    return f"• *{quote(row.role.title, 80)}*: {names.person(row.person)} ({quote(row.because, 150)})"

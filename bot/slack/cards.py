@@ -1,0 +1,191 @@
+"""The card of a case: one message, drawn from the row as it is, edited in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.rules.closing import REASONS
+from bot.slack.facts import CardFacts, Coming
+from bot.slack.parts import (
+    TEXT,
+    Block,
+    actions,
+    button,
+    context,
+    fields,
+    header,
+    outside,
+    section,
+    select,
+    within_budget,
+)
+from bot.slack.values import block_id, seen
+from bot.slack.words import cut, date, one_line, quote, spoken
+from store.models import Case
+
+MARKS = {
+    "queued": "🔴",
+    "in_progress": "🔵",
+    "waiting_for_systems": "🟡",
+    "waiting_for_customer": "🟡",
+    "manual_review": "🟣",
+    "closing": "🟢",
+    "resolved": "✅",
+    "failed": "⛔",
+}
+DETAIL = 1500
+
+ACKNOWLEDGE = "case.acknowledge"
+RETRY = "case.retry"
+REPLAY = "case.replay"
+ESCALATE = "case.escalate"
+RESOLVE = "case.resolve"
+REOPEN = "case.reopen"
+MENU = "case.more"
+MENU_OPEN = (
+    ("assign", "Assign to a person"),
+    ("hand_off", "Hand off to a role"),
+    ("snooze", "Snooze reminders"),
+    ("priority", "Change priority"),
+    ("note", "Add a note"),
+    ("in_progress", "Being worked on"),
+    ("waiting_for_customer", "Waiting for the customer"),
+    ("waiting_for_systems", "Waiting for a system"),
+    ("fail", "Give up"),
+    ("audit", "Audit trail"),
+)
+MENU_CLOSED = (("note", "Add a note"), ("reopen", "Reopen"), ("audit", "Audit trail"))
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A message: its blocks, and the text for notifications and where blocks cannot be shown."""
+
+    text: str
+    blocks: tuple[Block, ...]
+
+
+def card(facts: CardFacts, now: datetime) -> Drawn:
+    """The card as it is at `now`."""
+    case = facts.case
+    blocks = [
+        header(f"{MARKS[case.state]} {case.priority} · {case.ref} · {one_line(case.title, 110)}"),
+        context(_origin(facts)),
+        fields(list(_fields(facts))),
+        *_words(facts, now),
+        actions(_buttons(facts, now), block_id=block_id(case, now)),
+    ]
+    return Drawn(text_of(facts), tuple(within_budget(blocks)))
+
+
+def text_of(facts: CardFacts) -> str:
+    """The card in plain words: for notifications, and where Slack refuses the blocks."""
+    case = facts.case
+    who = facts.names.role(case.owner) + (f" → {facts.names.person(facts.person)}" if facts.person else "")
+    due = "" if not case.is_open else f", to be resolved by {date(case.resolve_due_at)}"
+    said = f"{case.priority} {case.ref} {quote(case.title, 200)}: {spoken(case.state)}, {who}{due}"
+    return cut(said, TEXT)
+
+
+def _origin(facts: CardFacts) -> str:
+    case = facts.case
+    times = f" · seen {case.occurrences} times, last {date(case.last_seen_at)}" if case.occurrences > 1 else ""
+    again = f" · opened again {_times(case.reopened)}" if case.reopened else ""
+    workflow = facts.names.workflow(case.workflow)
+    by = facts.names.person(case.opened_by)
+    return f"{workflow} · {spoken(case.failure_mode)} · opened {date(case.opened_at)} by {by}{times}{again}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _fields(facts: CardFacts) -> Iterator[str]:
+    case = facts.case
+    yield f"*State*\n{spoken(case.state).capitalize()}"
+    yield f"*Owner*\n{_owner(facts)}"
+    yield f"*Acknowledge by*\n{_acknowledge_by(case)}"
+    yield f"*Resolve by*\n{_resolve_by(facts)}"
+    if case.subject:
+        yield f"*About*\n{quote(case.subject, 200)}"
+
+
+def _owner(facts: CardFacts) -> str:
+    role = facts.names.role(facts.case.owner)
+    if not facts.person:
+        return f"{role} → nobody yet"
+    return f"{role} → {facts.names.person(facts.person)}{' (on call)' if facts.on_call else ''}"
+
+
+def _acknowledge_by(case: Case) -> str:
+    if case.acknowledged_at:
+        late = " ⚠️ late" if case.response_breached_at else ""
+        return f"Done {date(case.acknowledged_at)}{late}"
+    return date(case.acknowledge_due_at) + (" ⚠️ *passed*" if case.response_breached_at else "")
+
+
+def _resolve_by(facts: CardFacts) -> str:
+    case = facts.case
+    passed = " ⚠️ *passed*" if case.resolution_breached_at else ""
+    still = " (stands still)" if "resolution" in facts.still and not passed else ""
+    return date(case.resolve_due_at) + passed + still
+
+
+def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
+    case = facts.case
+    if case.is_open and case.next_step:
+        yield section(f"*What to do:* {quote(case.next_step, 1000)}")
+    if case.detail.strip():
+        yield outside(case.detail, DETAIL)
+    if not case.is_open:
+        yield section(_ending(facts))
+        return
+    if case.exhausted:
+        yield section(":sos: *Everybody whom the policy names was told.* Somebody has to take this by hand.")
+    going_on = " ".join(_going_on(facts, now))
+    if going_on:
+        yield context(going_on)
+
+
+def _ending(facts: CardFacts) -> str:
+    case = facts.case
+    assert case.closed_at is not None
+    how = "Resolved" if case.state == "resolved" else "Given up"
+    said = f": {quote(REASONS.get(case.resolution, case.resolution), 1000)}" if case.resolution else ""
+    return f"*{how}* {date(case.closed_at)}{said}"
+
+
+def _going_on(facts: CardFacts, now: datetime) -> Iterator[str]:
+    case = facts.case
+    if case.acknowledged_by and case.lease_until:
+        holder = facts.names.person(case.acknowledged_by)
+        yield f"{holder} has it until {date(case.lease_until)}; then it is queued again."
+    if case.snoozed_until and case.snoozed_until > now:
+        yield f"Reminders are silent until {date(case.snoozed_until)}."
+    for coming in facts.coming:
+        yield _next(facts, coming)
+
+
+def _next(facts: CardFacts, coming: Coming) -> str:
+    unless = "nobody acknowledges" if coming.ladder == "unacknowledged" else "it is not resolved"
+    role = facts.names.role(coming.role)
+    who = f"{facts.names.person(coming.person)} (on call for {role})" if coming.person else role
+    return f"If {unless}, {who} is told at {date(coming.at)}."
+
+
+def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
+    case, value = facts.case, seen(facts.case, now)
+    menu = select(MENU, MENU_OPEN if case.is_open else MENU_CLOSED, placeholder="More…")
+    if not case.is_open:
+        return [button("Reopen", REOPEN, value), menu]
+    buttons = []
+    if not case.acknowledged_at:
+        buttons.append(button("Acknowledge", ACKNOWLEDGE, value, style="primary"))
+    if facts.possible.retry:
+        buttons.append(button("Retry", RETRY, value))
+    if facts.possible.replay:
+        buttons.append(button("Replay", REPLAY, value))
+    buttons += [button("Escalate", ESCALATE, value), button("Resolve", RESOLVE, value), menu]
+    return buttons

@@ -1,0 +1,94 @@
+"""The Web API client, and what its errors mean: decided here, where the answer is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable
+from datetime import timedelta
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.desk.outbox import Undelivered
+
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+
+PERMANENT = frozenset(
+    {
+        "is_archived",
+        "msg_too_long",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "msg_blocks_too_long",
+        "no_text",
+        "user_disabled",
+        "user_not_found",
+        "user_not_visible",
+        "cannot_dm_bot",
+        "messages_tab_disabled",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_locked",
+    }
+)
+"""What no repeat and no invitation mends. All else is tried again: a missing channel or token comes back."""
+
+BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
+GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""Of chat.update: the message can be edited no more; it is posted anew."""
+LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
+DEFAULT_WAIT = timedelta(seconds=30)
+
+
+def make_client(token: str | None, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
+    """A client that never repeats a call by itself: Slack has no idempotency key, so a post whose connection broke
+    may have arrived, and only the outbox knows how to find out. All calls share the session's connections; give it
+    `TIMEOUT`."""
+    return AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+
+
+def error_of(fault: SlackApiError) -> str:
+    """Slack's word for what went wrong; `http_502` and the like where it gave none."""
+    try:
+        word = fault.response["error"]
+    except (TypeError, KeyError, ValueError):
+        word = None
+    return str(word) if word else f"http_{_status(fault)}"
+
+
+async def delivered(call: Awaitable[AsyncSlackResponse], *, scope: str = "message") -> AsyncSlackResponse:
+    """The answer of a call that posts. Raises `Undelivered`, which says whether and when to try again; `scope` is
+    what a rate limit of this method holds back. `SlackApiError` passes where the caller can mend it: bad blocks, a
+    message that is gone, a channel to join."""
+    try:
+        return await call
+    except SlackApiError as fault:
+        if error_of(fault) in BAD_BLOCKS | GONE | NOT_A_MEMBER:
+            raise
+        raise undelivered(fault, scope=scope) from None
+    except (aiohttp.ClientConnectorError, SlackRequestError) as fault:
+        raise Undelivered(f"Slack cannot be reached: {fault}") from None
+    except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as fault:
+        raise Undelivered(f"the connection to Slack broke: {fault or type(fault).__name__}", unknown=True) from None
+
+
+def undelivered(fault: SlackApiError, *, scope: str = "message") -> Undelivered:
+    """What Slack's error means for the message. A server error may come after the message was taken."""
+    error, status = error_of(fault), _status(fault)
+    if status == 429 or error in LIMITED:
+        return Undelivered(error, retry_after=_retry_after(fault), scope=scope)
+    unknown = status >= 500 or error in ("internal_error", "fatal_error", "request_timeout")
+    return Undelivered(f"Slack says {error}", permanent=error in PERMANENT, unknown=unknown)
+
+
+def _status(fault: SlackApiError) -> int:
+    response = fault.response
+    return int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
+
+
+def _retry_after(fault: SlackApiError) -> timedelta:
+    headers = getattr(fault.response, "headers", None) or {}
+    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    return timedelta(seconds=int(said)) if str(said).isdigit() else DEFAULT_WAIT

@@ -1,0 +1,112 @@
+"""What a card or a message shows, read in one go: the case, its clocks, its people, and what may be pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlmodel import Session, col
+
+from bot.desk.acting import roles_of_contract
+from bot.desk.deliveries import Possible, possible
+from bot.desk.people import find_role, person_on_call
+from bot.desk.policies import Policies
+from bot.rules.escalation import LADDER_OF, role_named, rungs_of
+from bot.rules.routing import terms_of
+from bot.slack.words import Names
+from runbooks.policy import Policy
+from runbooks.team import Role
+from store.models import Case, Person, Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The next telling of a ladder if nothing is done: when, which role, and the person it has then."""
+
+    at: datetime
+    ladder: str
+    role: str
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """Everything that the card shows. `person` is the assignee, or who is on call now."""
+
+    case: Case
+    names: Names
+    person: str | None
+    on_call: bool
+    possible: Possible
+    coming: tuple[Coming, ...] = ()
+    still: tuple[str, ...] = ()
+
+
+NOTHING = Possible(retry=False, replay=False)
+
+
+def card_facts(session: Session, policies: Policies, case_id: int, *, now: datetime) -> CardFacts:
+    """The facts of one card. Raises `LookupError` when there is no such case."""
+    case = session.get(Case, case_id)
+    if case is None:
+        raise LookupError(f"there is no case C-{case_id}")
+    now_policy, policy = policies.in_force(session), policies.compiled(session, case.policy_digest)
+    timers = list(session.execute(select(Timer).where(col(Timer.case_id) == case_id)).scalars())
+    on_call = person_on_call(session, now_policy, find_role(now_policy, case.owner), at=now)
+    coming = tuple(_coming(session, now_policy, policy, case, timers)) if case.is_open else ()
+    person = case.assignee or (on_call[0] if on_call else None)
+    users = [person, case.acknowledged_by, case.opened_by, *(each.person for each in coming)]
+    return CardFacts(
+        case=case,
+        names=names(session, now_policy, users),
+        person=person,
+        on_call=case.assignee is None,
+        possible=possible(session, case, now_policy) if case.is_open else NOTHING,
+        coming=coming,
+        still=tuple(timer.kind for timer in timers if timer.kind in LADDER_OF and timer.due_at is None),
+    )
+
+
+def names(session: Session, policy: Policy, users: Iterable[str | None]) -> Names:
+    """What these people and all roles and workflows are called."""
+    wanted = {user for user in users if user}
+    rows = session.execute(select(col(Person.id), col(Person.name)).where(col(Person.id).in_(wanted))).all()
+    roles = {role.name: role.title for role in policy.team.roles.values()}
+    workflows = {contract.workflow: contract.title for contract in policy.workflows.values()}
+    return Names({user: name for user, name in rows if name}, roles, workflows)
+
+
+def find_case_of_thread(session: Session, channel: str, thread_ts: str) -> Case | None:
+    """The case whose card or thread this is: the open one, or else the latest."""
+    here = or_(col(Case.thread_ts) == thread_ts, col(Case.card_ts) == thread_ts)
+    mine = select(Case).where(col(Case.channel) == channel, here)
+    return session.execute(mine.order_by(col(Case.closed_at).isnot(None), col(Case.id).desc()).limit(1)).scalar()
+
+
+def _coming(
+    session: Session, now_policy: Policy, policy: Policy, case: Case, timers: Iterable[Timer]
+) -> Iterable[Coming]:
+    terms = terms_of(policy, workflow=case.workflow, failure_mode=case.failure_mode, rule=case.route_rule)
+    reminders = len(policy.team.defaults.remind_at)
+    for timer in timers:
+        ladder = LADDER_OF.get(timer.kind)
+        if ladder is None or timer.due_at is None:
+            continue
+        ahead = rungs_of(terms.ladders, ladder)[max(timer.step - reminders, 0) :]
+        role = next((role for rung in ahead if (role := _role_of(now_policy, case, rung.to))), None)
+        if role:
+            at = timer.due_at if timer.step >= reminders else _window_end(case, timer.kind)
+            named = person_on_call(session, now_policy, role, at=at)
+            yield Coming(at, ladder.value, role.name, named[0] if named else None)
+
+
+def _window_end(case: Case, kind: str) -> datetime:
+    return case.acknowledge_due_at if kind == "response" else case.resolve_due_at
+
+
+def _role_of(policy: Policy, case: Case, to: str) -> Role | None:
+    accountable, steward = roles_of_contract(policy, case)
+    name = role_named(to, owner=find_role(policy, case.owner), accountable=accountable, steward=steward)
+    return find_role(policy, name) if name else None

@@ -1,0 +1,171 @@
+"""One short sentence for everything that there is to tell: what the case's thread says, and what a clicker is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.rules import closing
+from bot.rules.saying import What
+from bot.slack.words import Names, date, mention, quote, spoken
+
+NOTE = 2000
+WINDOWS = {"response": "acknowledged", "resolution": "resolved"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of something that happened, in words. What is missing is left out, never a fault."""
+
+    given: Mapping[str, Any]
+    names: Names
+
+    def who(self, key: str) -> str:
+        """A person by name."""
+        return self.names.person(self.given.get(key))
+
+    def role(self, key: str) -> str:
+        """A role by title."""
+        return self.names.role(self.given.get(key))
+
+    def people(self, *, wake: bool = False) -> str:
+        """The people who are told; with `wake` they are mentioned."""
+        users = [str(user) for user in self.given.get("people") or ()]
+        return ", ".join(map(mention, users)) if wake else self.names.persons(users)
+
+    def at(self, key: str) -> str:
+        """An instant."""
+        value = self.given.get(key)
+        return date(datetime.fromisoformat(value) if isinstance(value, str) else value) if value else "a later time"
+
+    def word(self, key: str) -> str:
+        """A name of ours."""
+        return spoken(str(self.given.get(key) or ""))
+
+    def text(self, key: str, before: str = "", most: int = 500) -> str:
+        """Text from outside, led in by `before`; nothing where there is none."""
+        value = str(self.given.get(key) or "").strip()
+        return f"{before}{quote(value, most)}" if value else ""
+
+    def reason(self) -> str:
+        """Why it was resolved."""
+        given = str(self.given.get("reason") or "")
+        return quote(closing.REASONS.get(given, given), 500)
+
+    def window(self) -> str:
+        """What the window is for."""
+        return WINDOWS.get(str(self.given.get("window")), "resolved")
+
+
+Sentence = Callable[[Facts], str]
+
+
+def _handed_off(facts: Facts) -> str:
+    people = facts.people()
+    to = f"{facts.role('to')} ({people})" if people else facts.role("to")
+    return f":leftwards_arrow_with_hook: {facts.who('by')} handed it from {facts.role('from')} to {to}."
+
+
+def _reminded(facts: Facts) -> str:
+    people = facts.people(wake=True)
+    return f":bell: {people + ': ' if people else ''}this is to be {facts.window()} by {facts.at('due_at')}."
+
+
+def _escalated(facts: Facts) -> str:
+    why = {
+        "unacknowledged": "Nobody has acknowledged it",
+        "unresolved": "It is not resolved in time",
+    }.get(str(facts.given.get("ladder")), f"{facts.who('by')} escalated it")
+    step = f" (step {facts.given['step']} of {facts.given['of']})" if facts.given.get("of") else ""
+    people = facts.people() or "nobody"
+    because = facts.text("because", ", ", 200)
+    return f":rotating_light: {why}: {people} of {facts.role('role')} is told now{because}{step}."
+
+
+def _exhausted(facts: Facts) -> str:
+    people = facts.people()
+    told = f" {people} is told once more." if people else ""
+    return f":sos: Everybody whom the policy names was told. Somebody has to take this by hand.{told}"
+
+
+def _opened_on_call(facts: Facts) -> str:
+    people = facts.people()
+    return f":rotating_light: This one does not wait: {people or 'nobody'} of {facts.role('role')} is told now."
+
+
+def _delivery_asked(facts: Facts) -> str:
+    verb = {"retry": "retry", "replay": "replay"}.get(str(facts.given.get("verb")), "send it again")
+    return f":arrows_counterclockwise: {facts.who('by')} asked to {verb}{facts.text('request', ': ', 200)}."
+
+
+def _delivery_done(facts: Facts) -> str:
+    status = f" with status {facts.given['status']}" if facts.given.get("status") else ""
+    if facts.given.get("already"):
+        return f":white_check_mark: The {facts.word('verb')} found that it is there already{status}."
+    answered = facts.text("response", ": ", 300)
+    return f":white_check_mark: The {facts.word('verb')} went through{status}{answered}."
+
+
+def _delivery_failed(facts: Facts) -> str:
+    status = f" with status {facts.given['status']}" if facts.given.get("status") else ""
+    return (
+        f":x: The {facts.word('verb')} did not go through{status}{facts.text('because', ': ', 300)}"
+        f"{facts.text('response', '. It answered: ', 300)}. The case stays open."
+    )
+
+
+SENTENCES: Mapping[What, Sentence] = {
+    What.ACKNOWLEDGED: lambda f: (
+        f":eyes: {f.who('by')} {'still has' if f.given.get('again') else 'has'} it until {f.at('until')}."
+    ),
+    What.LEASE_RAN_OUT: lambda f: (
+        f":hourglass: {f.who('by')} had it and has said nothing since. It is queued again, and the telling goes on."
+    ),
+    What.ASSIGNED: lambda f: f":bust_in_silhouette: {f.who('by')} assigned it to {mention(str(f.given.get('to')))}.",
+    What.HANDED_OFF: _handed_off,
+    What.PRIORITY_CHANGED: lambda f: (
+        f":arrow_up_down: {f.who('by')} changed the priority from {f.word('from')} to {f.word('to')}."
+    ),
+    What.SNOOZED: lambda f: f":zzz: {f.who('by')} silenced its reminders until {f.at('until')}. Its clocks run on.",
+    What.SNOOZE_OVER: lambda f: ":alarm_clock: The snooze is over.",
+    What.NOTED: lambda f: f":memo: {f.who('by')}: {f.text('text', most=NOTE)}",
+    What.STATE_CHANGED: lambda f: f":vertical_traffic_light: {f.who('by')}: {f.word('from')} → {f.word('to')}.",
+    What.RESOLVED: lambda f: f":white_check_mark: {f.who('by')} resolved it: {f.reason()}{f.text('note', '. ', NOTE)}",
+    What.FAILED: lambda f: f":no_entry: {f.who('by')} gave it up{f.text('reason', ': ', NOTE)}",
+    What.REOPENED: lambda f: f":arrows_counterclockwise: {f.who('by')} opened it again{f.text('reason', ': ', NOTE)}",
+    What.REMINDED: _reminded,
+    What.WINDOW_PASSED: lambda f: f":warning: It was to be {f.window()} by {f.at('due_at')}.",
+    What.ESCALATED: _escalated,
+    What.NOBODY_FOUND: lambda f: (
+        f":warning: Nobody could be told for {f.role('role')}{f.text('because', ': ', 200)}. The next step comes now."
+    ),
+    What.EXHAUSTED: _exhausted,
+    What.OPENED_ON_CALL: _opened_on_call,
+    What.OPENED_FROM_THREAD: lambda f: (
+        f":railway_track: {f.who('by')} made this thread a case. What is said here is kept with it."
+    ),
+    What.OPENED_BY_HAND: lambda f: f":railway_track: {f.who('by')} opened it by hand, for {f.role('owner')}.",
+    What.ROTA_OVERRIDDEN: lambda f: (
+        f":calendar: {f.names.person(f.given.get('person'))} has {f.word('rota')} from {f.at('start_at')} "
+        f"to {f.at('end_at')}."
+    ),
+    What.FAILED_TOLD: lambda f: (
+        f":no_entry: {f.who('by')} gave up a case that you answer for{f.text('reason', ': ', NOTE)}"
+    ),
+    What.DELIVERY_ASKED: _delivery_asked,
+    What.DELIVERY_DONE: _delivery_done,
+    What.DELIVERY_FAILED: _delivery_failed,
+    What.DEAD_LETTER: lambda f: f":skull: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}.",
+    What.POLICY_CHANGED: lambda f: ":scroll: The policy has changed.",
+}
+
+
+def sentence(what: str, given: Mapping[str, Any], names: Names) -> str:
+    """The sentence, as mrkdwn. A word that this version does not know is said as it is."""
+    try:
+        known = What(what)
+    except ValueError:
+        return spoken(what)
+    return SENTENCES[known](Facts(given, names))

@@ -1,0 +1,72 @@
+"""The messages about a case that are not its card: lines of its thread, notices in channels, direct messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.slack.cards import ACKNOWLEDGE, ESCALATE, MARKS, Drawn
+from bot.slack.facts import CardFacts
+from bot.slack.lines import sentence
+from bot.slack.parts import actions, button, context, section
+from bot.slack.values import block_id, seen
+from bot.slack.words import Names, date, link, quote, spoken
+from store.models import Case
+
+
+def line(payload: Mapping[str, Any], known: Names) -> Drawn:
+    """A line of history, in the case's own thread."""
+    said = sentence(str(payload.get("what")), payload, known)
+    return Drawn(said, (section(said),))
+
+
+def notice(case: Case, payload: Mapping[str, Any], known: Names, url: str | None) -> Drawn:
+    """A line about a case for a channel that is not its own."""
+    said = f"{_named(case, url)}: {sentence(str(payload.get('what')), payload, known)}"
+    return Drawn(said, (section(said),))
+
+
+def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: datetime) -> Drawn:
+    """A direct message to somebody who is to act: what, why them, by when, and the buttons for it."""
+    case = facts.case
+    title = f"{MARKS[case.state]} *{case.priority}* {_named(case, url)}"
+    why = _why(facts, payload)
+    blocks = [section(title), section(why), context(_due(facts))]
+    if case.is_open:
+        buttons = [button("Escalate", ESCALATE, seen(case, now))]
+        if not case.acknowledged_at:
+            buttons.insert(0, button("Acknowledge", ACKNOWLEDGE, seen(case, now), style="primary"))
+        blocks.append(actions(buttons, block_id=block_id(case, now)))
+    return Drawn(f"{case.priority} {case.ref} {quote(case.title, 200)}: {why}", tuple(blocks))
+
+
+def _named(case: Case, url: str | None) -> str:
+    label = f"{case.ref} {case.title}"
+    return link(url, label) if url else f"*{quote(label, 150)}*"
+
+
+REASONS = {
+    "opened_on_call": "It goes to the person on call at once.",
+    "unacknowledged": "Nobody has acknowledged it in time.",
+    "unresolved": "It is not resolved in time.",
+    "by_hand": "Somebody asked for you now.",
+}
+
+
+def _why(facts: CardFacts, payload: Mapping[str, Any]) -> str:
+    what = str(payload.get("what"))
+    said = REASONS.get(str(payload.get("ladder")), REASONS.get(what, sentence(what, payload, facts.names)))
+    if not payload.get("role"):
+        return said
+    because = f" ({quote(str(payload['because']), 200)})" if payload.get("because") else ""
+    return f"{said} You are told for *{facts.names.role(str(payload['role']))}*{because}."
+
+
+def _due(facts: CardFacts) -> str:
+    case = facts.case
+    if not case.is_open:
+        return f"It is {spoken(case.state)} by now."
+    if case.acknowledged_by:
+        return f"{facts.names.person(case.acknowledged_by)} has it. To be resolved by {date(case.resolve_due_at)}."
+    return f"Acknowledge by {date(case.acknowledge_due_at)}. To be resolved by {date(case.resolve_due_at)}."

@@ -1,0 +1,199 @@
+"""What people ask to see: lists, one case, the audit trail, the Home tab. Who may not see is refused, on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from bot.desk.reading import See, see
+from bot.rules.refusals import Refused
+from bot.slack import answers, commands, modals, queues
+from bot.slack.asking import Asker
+from bot.slack.cards import card
+from bot.slack.edge import Edge
+from bot.slack.facts import card_facts, names
+from bot.slack.guard import Told
+from bot.slack.parts import Block, section
+from bot.slack.words import Names, cut, date, link, quote, spoken
+from runbooks.policy import Policy
+from store.audit import chain_of
+from store.models import AuditEntry, Case
+
+R = TypeVar("R")
+PAGE = 10
+LATE_FOR = timedelta(days=7)
+HOME_CASES = 8
+Listing = tuple[str, queues.Cases, Names]
+
+
+async def show(edge: Edge, asker: Asker, case_id: int) -> Told:
+    """One case, as its card shows it, without its buttons."""
+    await allowed(edge, asker, case_id)
+    now, policies = edge.context.clock.now(), edge.context.policies
+    facts = await _read(edge, lambda session: card_facts(session, policies, case_id, now=now))
+    drawn = card(facts, now)
+    url = (await _links(edge, [facts.case])).get(case_id)
+    blocks = [block for block in drawn.blocks if block["type"] != "actions"]
+    if url:
+        blocks.append(section(link(url, f"Open the card of {facts.case.ref}")))
+    return Told(drawn.text, tuple(blocks))
+
+
+async def list_cases(edge: Edge, asker: Asker, asked: commands.List | commands.Queue) -> Told:
+    """The cases that were asked for."""
+    await allowed(edge, asker)
+    policies = edge.context.policies
+
+    def listing(session: Session) -> Listing:
+        policy = policies.in_force(session)
+        if isinstance(asked, commands.Queue):
+            title, found = "Your queue", queues.of_person(session, asker.user)
+        else:
+            title, found = _listed(session, policy, asked.of)
+        return title, found, names(session, policy, _people(found.shown))
+
+    title, found, known = await _read(edge, listing)
+    return answers.cases_told(title, found, known, await _links(edge, found.shown))
+
+
+def _listed(session: Session, policy: Policy, of: str) -> tuple[str, queues.Cases]:
+    if of.lower() == "all":
+        return "All open cases", queues.of_all(session)
+    if role := find_named(policy.team.roles, of, lambda role: role.title):
+        return role.title, queues.of_roles(session, [role.name], most=queues.MOST)
+    if contract := find_named(policy.workflows, of, lambda contract: contract.title):
+        return contract.title, queues.of_workflow(session, contract.workflow)
+    raise unknown_name(of, [*policy.team.roles, *policy.workflows])
+
+
+def find_named(things: Mapping[str, R], said: str, title: Callable[[R], str]) -> R | None:
+    """A role or workflow by its name or title, as people write them."""
+    wanted = said.strip().lower().replace(" ", "-")
+    titles = {title(thing).lower().replace(" ", "-"): thing for thing in things.values()}
+    return things.get(wanted) or titles.get(wanted)
+
+
+def unknown_name(said: str, known: list[str]) -> Refused:
+    """There is no role or workflow of this name; what there is."""
+    near = commands.nearest_name(said, known)
+    meant = f" Did you mean `{near}`?" if near else f" There are: {', '.join(sorted(known)[:20])}."
+    return Refused("unknown_name", f"Nothing is called {quote(said, 60)} here.{meant}")
+
+
+async def on_call(edge: Edge, asker: Asker, role_name: str | None) -> Told:
+    """Who is on call: for a role, or for each."""
+    await allowed(edge, asker)
+    now, policies = edge.context.clock.now(), edge.context.policies
+
+    def reading(session: Session) -> tuple[list[queues.OnCallNow], Names]:
+        policy = policies.in_force(session)
+        rows = queues.on_call_now(session, policy, at=now)
+        if role_name:
+            role = find_named(policy.team.roles, role_name, lambda role: role.title)
+            if role is None:
+                raise unknown_name(role_name, list(policy.team.roles))
+            rows = [row for row in rows if row.role.name == role.name]
+        return rows, names(session, policy, [row.person for row in rows])
+
+    return answers.on_call_told(*await _read(edge, reading))
+
+
+async def home(edge: Edge, asker: Asker) -> Block:
+    """The Home tab of the person."""
+    try:
+        await allowed(edge, asker)
+    except Refused as refused:
+        return {"type": "home", "blocks": [section(quote(refused.text, 1000))]}
+    now = edge.context.clock.now()
+    facts = await _read(edge, lambda session: _home_facts(edge, session, asker.user, now))
+    shown = [case for cases in (facts.mine, *(cases for _, cases in facts.roles)) for case in cases.shown]
+    links = await _links(edge, shown)
+    return answers.home(facts, links)
+
+
+def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answers.HomeFacts:
+    policy = edge.context.policies.in_force(session)
+    mine = queues.of_person(session, user, most=HOME_CASES)
+    roles = [
+        (role.name, queues.of_roles(session, [role.name], most=HOME_CASES))
+        for role in queues.roles_of(session, policy, user, at=now)
+    ]
+    rows = queues.on_call_now(session, policy, at=now)
+    people = [*_people([*mine.shown, *(case for _, cases in roles for case in cases.shown)])]
+    known = names(session, policy, [*people, *(row.person for row in rows)])
+    return answers.HomeFacts(mine, roles, rows, queues.late(session, since=now - LATE_FOR), known)
+
+
+async def publish_home(edge: Edge, asker: Asker) -> None:
+    """Shows the person their Home tab as it is now."""
+    view = await home(edge, asker)
+    await edge.client.views_publish(user_id=asker.user, view=view)
+
+
+async def audit_page(edge: Edge, asker: Asker, case_id: int, page: int) -> Block:
+    """A page of the case's audit trail, as a modal."""
+    try:
+        await allowed(edge, asker, case_id)
+    except Refused as refused:
+        return modals.told("Audit trail", quote(refused.text, 1000))
+    policies = edge.context.policies
+
+    def reading(session: Session) -> tuple[list[dict[str, Any]], Names]:
+        newest = select(col(AuditEntry.body)).where(col(AuditEntry.chain) == chain_of(case_id))
+        rows = session.execute(newest.order_by(col(AuditEntry.seq).desc()).offset(page * PAGE).limit(PAGE + 1))
+        entries = [json.loads(body) for body in rows.scalars()]
+        people = [str(entry["actor"].get("id")) for entry in entries]
+        return entries, names(session, policies.in_force(session), people)
+
+    entries, known = await _read(edge, reading)
+    lines = [entry_line(entry, known) for entry in entries[:PAGE]]
+    return modals.audit(modals.Entries(f"C-{case_id}", lines, page, len(entries) > PAGE))
+
+
+def entry_line(entry: Mapping[str, Any], known: Names) -> str:
+    """An audit entry in words."""
+    at = date(datetime.fromisoformat(entry["at"]))
+    head = f"*{entry['seq']}* · {at} · {known.person(entry['actor'].get('id'))} · *{quote(entry['action'], 80)}*"
+    detail = [f"{spoken(key)}: {quote(_said(value), 160)}" for key, value in entry["detail"].items() if value]
+    return cut("\n".join([head, *(" · ".join(detail[at : at + 3]) for at in range(0, len(detail), 3))]), 900)
+
+
+def _said(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+async def allowed(edge: Edge, asker: Asker, case_id: int | None = None) -> None:
+    """Passes for those who may see cases, and this one. Raises `Refused`."""
+    actor = await edge.actor(asker)
+    if not actor.is_ours:
+        await edge.context.desk.run(see, See(case_id), actor=actor)
+    if case_id is not None and await _read(edge, lambda session: session.get(Case, case_id)) is None:
+        raise Refused("no_such_case", f"There is no case C-{case_id}; `/case list` shows those that are open.")
+
+
+async def addressed(edge: Edge, case: Case, before: str) -> str:
+    """The case by its name, with a link to its card."""
+    url = await edge.links.of(case.channel, case.card_ts)
+    label = f"{case.ref} {case.title}"
+    return f"{before} {link(url, label) if url else f'*{quote(label, 150)}*'}"
+
+
+async def _read(edge: Edge, query: Callable[[Session], R]) -> R:
+    return await edge.context.desk.read(query)
+
+
+async def _links(edge: Edge, cases: Iterable[Case]) -> dict[int, str]:
+    """The addresses of these cases' cards."""
+    posted = {case.id: case for case in cases if case.card_ts}
+    found = await asyncio.gather(*(edge.links.of(case.channel, case.card_ts or "") for case in posted.values()))
+    return {case_id: url for case_id, url in zip(posted, found, strict=True) if url}
+
+
+def _people(cases: Iterable[Case]) -> list[str | None]:
+    return [person for case in cases for person in (case.assignee, case.acknowledged_by)]

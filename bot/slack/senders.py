@@ -1,0 +1,225 @@
+"""Sends what the outbox owes to Slack: cards, lines, notices and pages, each drawn from the row as it is then."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.context import Context
+from bot.desk.outbox import Claimed, Undelivered
+from bot.slack.cards import Drawn, card
+from bot.slack.client import BAD_BLOCKS, GONE, NOT_A_MEMBER, delivered, error_of, undelivered
+from bot.slack.facts import CardFacts, card_facts, names
+from bot.slack.links import Links
+from bot.slack.messages import line, notice, page
+from bot.slack.parts import TEXT
+from bot.slack.words import Names, cut, is_person
+from store.models import Case
+
+log = logging.getLogger(__name__)
+
+Sender = Callable[[Claimed], Awaitable[Mapping[str, Any]]]
+
+EVENT_TYPE = "pointsman_message"
+LOOK_BACK = timedelta(minutes=5)
+"""How far before it was owed a message is looked for: clocks differ."""
+PAGES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """A message to post: where, under which thread, and under which key it is recognised."""
+
+    channel: str
+    drawn: Drawn
+    key: str
+    thread_ts: str | None = None
+
+
+def senders(context: Context, client: AsyncWebClient) -> dict[str, Sender]:
+    """The sender of each kind of message that goes to Slack. A sender returns `{"channel", "ts"}`, or raises
+    `Undelivered`."""
+    sending = _Sending(context, client, Links(client))
+    return {"card": sending.card, "line": sending.line, "notice": sending.notice, "page": sending.page}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    context: Context
+    client: AsyncWebClient
+    links: Links
+
+    async def card(self, owed: Claimed) -> Mapping[str, Any]:
+        """Posts the card, or edits the one that is there. One that cannot be edited any more is posted anew."""
+        facts = await self._facts(owed)
+        case, drawn = facts.case, card(facts, self.context.clock.now())
+        if case.card_ts is not None:
+            try:
+                return await self._update(case, case.card_ts, drawn)
+            except SlackApiError as fault:
+                if error_of(fault) not in GONE:
+                    raise undelivered(fault) from None
+                log.warning("the card is gone, it is posted anew", extra={"case": case.ref, "error": error_of(fault)})
+        return await self._post(owed, _Post(case.channel, drawn, owed.key, case.thread_ts))
+
+    async def line(self, owed: Claimed) -> Mapping[str, Any]:
+        """Posts a line of history in the case's thread."""
+        case, known = await self._case(owed)
+        root = case.thread_ts or case.card_ts
+        if root is None:
+            raise Undelivered("the card that it belongs to is not posted yet")
+        return await self._post(owed, _Post(owed.channel, line(owed.payload, known), owed.key, root))
+
+    async def notice(self, owed: Claimed) -> Mapping[str, Any]:
+        """Posts a line with the case's link in a role's channel."""
+        case, known = await self._case(owed)
+        drawn = notice(case, owed.payload, known, await self.links.of(case.channel, case.card_ts))
+        return await self._post(owed, _Post(owed.channel, drawn, owed.key))
+
+    async def page(self, owed: Claimed) -> Mapping[str, Any]:
+        """Sends a direct message with the case and its first two buttons."""
+        facts = await self._facts(owed)
+        drawn = page(
+            facts, owed.payload, await self.links.of(facts.case.channel, facts.case.card_ts), self.context.clock.now()
+        )
+        channel = await self._direct(owed.channel) if owed.maybe_sent else owed.channel
+        return await self._post(owed, _Post(channel, drawn, owed.key))
+
+    async def _facts(self, owed: Claimed) -> CardFacts:
+        case_id, now = _case_id(owed), self.context.clock.now()
+        return await self.context.desk.read(
+            lambda session: card_facts(session, self.context.policies, case_id, now=now)
+        )
+
+    async def _case(self, owed: Claimed) -> tuple[Case, Names]:
+        case_id, users = _case_id(owed), people_in(owed.payload)
+        policies = self.context.policies
+        return await self.context.desk.read(
+            lambda session: (session.get_one(Case, case_id), names(session, policies.in_force(session), users))
+        )
+
+    async def _direct(self, person: str) -> str:
+        try:
+            answer = await delivered(self.client.conversations_open(users=person), scope="kind")
+        except SlackApiError as fault:
+            raise undelivered(fault) from None
+        return str(answer["channel"]["id"])
+
+    async def _update(self, case: Case, ts: str, drawn: Drawn) -> Mapping[str, Any]:
+        async def call(blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
+            answer = await delivered(
+                self.client.chat_update(channel=case.channel, ts=ts, text=cut(drawn.text, TEXT), blocks=blocks),
+                scope="kind",
+            )
+            return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
+
+        return await _plain_if_refused(call, drawn)
+
+    async def _post(self, owed: Claimed, post: _Post) -> Mapping[str, Any]:
+        if owed.maybe_sent and (found := await self._find(owed, post)):
+            return found
+
+        async def call(blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
+            return await self._post_once(post, blocks)
+
+        try:
+            return await _plain_if_refused(call, post.drawn)
+        except SlackApiError as fault:
+            await self._join(post.channel, fault)
+        try:
+            return await _plain_if_refused(call, post.drawn)
+        except SlackApiError as fault:
+            raise undelivered(fault) from None
+
+    async def _post_once(self, post: _Post, blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
+        answer = await delivered(
+            self.client.chat_postMessage(
+                channel=post.channel,
+                text=cut(post.drawn.text, TEXT),
+                blocks=blocks,
+                thread_ts=post.thread_ts,
+                unfurl_links=False,
+                unfurl_media=False,
+                metadata={"event_type": EVENT_TYPE, "event_payload": {"key": post.key}},
+            ),
+            scope="channel",
+        )
+        return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
+
+    async def _join(self, channel: str, fault: SlackApiError) -> None:
+        """Joins a public channel that the bot is not in. Raises `Undelivered` when only people can let it in."""
+        if is_person(channel):
+            raise undelivered(fault)
+        try:
+            await self.client.conversations_join(channel=channel)
+        except SlackApiError as refused:
+            raise Undelivered(
+                f"Slack says {error_of(fault)}: somebody in {channel} has to /invite the bot ({error_of(refused)})"
+            ) from None
+
+    async def _find(self, owed: Claimed, post: _Post) -> Mapping[str, Any] | None:
+        """What an earlier try left behind, by the key in the message's metadata."""
+        oldest = f"{(owed.created_at - LOOK_BACK).timestamp():.6f}"
+        cursor = ""
+        for _ in range(PAGES):
+            answer = await self._page_of(post, oldest, cursor)
+            for message in answer.get("messages") or ():
+                if (message.get("metadata") or {}).get("event_payload", {}).get("key") == post.key:
+                    return {"channel": post.channel, "ts": str(message["ts"])}
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return None
+        return None
+
+    async def _page_of(self, post: _Post, oldest: str, cursor: str) -> Mapping[str, Any]:
+        kept: dict[str, Any] = {"oldest": oldest, "limit": 200, "include_all_metadata": True}
+        if cursor:
+            kept["cursor"] = cursor
+        if post.thread_ts:
+            call = self.client.conversations_replies(channel=post.channel, ts=post.thread_ts, **kept)
+        else:
+            call = self.client.conversations_history(channel=post.channel, **kept)
+        try:
+            answer = await delivered(call, scope="channel")
+        except SlackApiError as fault:
+            if error_of(fault) == "not_in_channel":
+                return {}
+            raise Undelivered(f"nobody knows whether it arrived: {error_of(fault)}", unknown=True) from None
+        data = answer.data
+        return data if isinstance(data, dict) else {}
+
+
+def people_in(payload: Mapping[str, Any]) -> list[str]:
+    """The people whom a payload names."""
+    single = [payload.get(key) for key in ("by", "to", "person")]
+    return [str(user) for user in (*single, *(payload.get("people") or ())) if user]
+
+
+def _case_id(owed: Claimed) -> int:
+    if owed.case_id is None:
+        raise Undelivered(f"a {owed.kind} belongs to a case", permanent=True)
+    return owed.case_id
+
+
+async def _plain_if_refused(
+    call: Callable[[list[dict[str, Any]]], Awaitable[Mapping[str, Any]]], drawn: Drawn
+) -> Mapping[str, Any]:
+    """The message with its blocks; should Slack refuse these, in plain words."""
+    try:
+        return await call(list(drawn.blocks))
+    except SlackApiError as fault:
+        if error_of(fault) not in BAD_BLOCKS:
+            raise
+        log.error("Slack refused our blocks", extra={"error": error_of(fault), "answer": str(fault.response)[:1000]})
+    try:
+        return await call([])
+    except SlackApiError as fault:
+        if error_of(fault) in GONE | NOT_A_MEMBER:
+            raise
+        raise undelivered(fault) from None
