@@ -91,6 +91,7 @@ class HttpApp:
     """A Bolt app behind HTTP: the headers and bodies of what it got, and a way to break it."""
 
     bolt: AsyncApp
+    url: str = ""
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     fail_with: list[int] = field(default_factory=list)
@@ -115,7 +116,7 @@ async def http_app(slack: SlackStandIn, bolt: AsyncApp) -> AsyncIterator[HttpApp
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    slack.request_url = f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+    slack.request_url = app.url = f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
     yield app
     await runner.cleanup()
 

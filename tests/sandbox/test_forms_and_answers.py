@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import aiohttp
 import pytest
@@ -10,9 +11,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.sandbox.workspace import CannotDo, SlackStandIn
+from bot.sandbox.workspace import AppSettings, CannotDo, Command, SlackStandIn
 
-from .conftest import ADA, BEN, GUEST, REVOPS, SECRET, HttpApp, Time, button, card, form, text_input
+from .conftest import ADA, BEN, GUEST, REVOPS, SECRET, HttpApp, Time, build, button, card, form, text_input
 
 Body = dict[str, Any]
 pytestmark = pytest.mark.usefixtures("http_app")
@@ -270,6 +271,14 @@ async def test_command_that_fails_is_told_by_slackbot(slack: SlackStandIn, http_
     http_app.fail_with = [500]
     await slack.command(ADA, REVOPS, "/case list")
     assert slack.ephemerals(ADA)[-1].text == "/case failed with the error “dispatch_failed”"
+
+
+async def test_names_in_a_command_that_asks_for_them_are_ids(time: Time, http_app: HttpApp) -> None:
+    settings = AppSettings(commands=(Command("/case", should_escape=True),))
+    async with build(time, app=settings) as slack:
+        slack.request_url = http_app.url
+        await slack.command(ADA, REVOPS, f"/case give <@{BEN}> in <#{REVOPS}>")
+    assert parse_qs(http_app.bodies[0])["text"] == [f"give <@{BEN}|ben> in <#{REVOPS}|revops>"]
 
 
 async def test_people_cannot_do_what_slack_does_not_offer(slack: SlackStandIn, client: AsyncWebClient) -> None:

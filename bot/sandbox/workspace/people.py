@@ -1,5 +1,6 @@
 """What a person does outside of forms: writes, reacts, joins, uses commands and shortcuts, opens the Home."""
 
+import re
 import secrets
 from typing import Any
 
@@ -10,6 +11,8 @@ from .errors import CannotDo, SlackError
 from .responding import ResponseUrl, ResponseUrls
 from .state import Channel, Command, Message, User
 from .workspace import SLACKBOT, Change, Workspace
+
+_TOKEN = re.compile(r"<[@#][A-Z0-9]+>")
 
 
 class People:
@@ -163,9 +166,9 @@ class People:
         }
 
     def _escaped(self, text: str) -> str:
-        for user in self._workspace.users.values():
-            text = text.replace(f"<@{user.id}>", f"<@{user.id}|{user.name}>")
-        return text
+        named = {f"<@{user.id}>": f"<@{user.id}|{user.name}>" for user in self._workspace.users.values()}
+        named |= {f"<#{where.id}>": f"<#{where.id}|{where.name}>" for where in self._workspace.channels.values()}
+        return _TOKEN.sub(lambda match: named.get(match.group(), match.group()), text)
 
     def _show_answer(self, actor: User, where: Channel, command: Command, reply: Reply) -> None:
         if not reply.ok:
