@@ -13,7 +13,7 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from sqlmodel import Session, col
 
 from bot.desk.acting import begin, finish
-from bot.desk.cases import Outcome
+from bot.desk.commands import Outcome
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.permissions import Act
@@ -26,7 +26,6 @@ from store.audit import canonical
 from store.models import Attempt, Case, Delivery, Event
 
 LEASE = timedelta(seconds=90)
-UNFINISHED = ("finding", "sending")
 FATES = {
     "delivered": Fate.DELIVERED,
     "already_there": Fate.DELIVERED,
