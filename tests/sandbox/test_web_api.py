@@ -89,7 +89,7 @@ async def test_refusals_have_slacks_names(
         await client.api_call(method, json=args)
     assert refused.value.response["error"] == error
     documented = METHODS[method].errors if method in METHODS else set()
-    assert error in documented | GENERAL | UNLISTED | {"is_archived"}
+    assert error in documented | GENERAL | UNLISTED
 
 
 async def test_arguments_come_by_query_form_and_json(slack: SlackStandIn) -> None:
