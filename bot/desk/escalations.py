@@ -201,10 +201,9 @@ def _climb(tx: Tx, going: Ongoing, climb: _Climb, place: int, telling: _Telling)
 
 
 def _exhaust(tx: Tx, going: Ongoing, climb: _Climb) -> None:
-    if not going.case.exhausted:
-        going.set(exhausted=True)
-        tx.record("case.exhausted", case_id=going.case.id, ladder=climb.ladder.value)
-        in_thread(tx, going.case, What.EXHAUSTED, key=climb.key, ladder=climb.ladder.value)
+    going.set(exhausted=True)
+    tx.record("case.exhausted", case_id=going.case.id, ladder=climb.ladder.value)
+    in_thread(tx, going.case, What.EXHAUSTED, key=climb.key, ladder=climb.ladder.value)
 
 
 def _reached(tx: Tx, going: Ongoing, rung: Rung, telling: _Telling) -> Reach:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, func, or_, select, tuple_, update
 from sqlmodel import Session, col
 
 from bot.desk.tx import Tx
@@ -28,10 +28,9 @@ class DueTimer:
 def claim_due(tx: Tx, limit: int) -> list[DueTimer]:
     """At most `limit` timers that are due and that nobody else has, longest due first; they are the caller's for a
     minute. On PostgreSQL those that another transaction is claiming are skipped."""
-    is_free = or_(col(Timer.lease_until).is_(None), col(Timer.lease_until) <= tx.now)
     due = (
         select(col(Timer.case_id), col(Timer.kind))
-        .where(col(Timer.due_at) <= tx.now, is_free)
+        .where(*_may_be_claimed(tx.now))
         .order_by(col(Timer.due_at))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -45,6 +44,16 @@ def claim_due(tx: Tx, limit: int) -> list[DueTimer]:
     )
     claimed = [DueTimer(*row) for row in tx.session.execute(taken)]
     return sorted(claimed, key=lambda timer: (timer.due_at, timer.case_id))
+
+
+def some_are_due(session: Session, now: datetime) -> bool:
+    """Whether a claim would find something."""
+    return session.execute(select(col(Timer.case_id)).where(*_may_be_claimed(now)).limit(1)).first() is not None
+
+
+def _may_be_claimed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    is_free = or_(col(Timer.lease_until).is_(None), col(Timer.lease_until) <= now)
+    return col(Timer.due_at) <= now, is_free
 
 
 def next_due(session: Session) -> datetime | None:

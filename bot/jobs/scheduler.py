@@ -1,0 +1,156 @@
+"""A metronome: APScheduler wakes the loops that claim what is due. It owns no business timer, so that nothing is lost
+with it: what a wake misses the next one finds, and a sweep comes every few seconds whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlmodel import Session
+
+from bot.clock import SystemClock
+from bot.context import Context
+from store.ids import new_key
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY = 10.0
+RETRY_AFTER = timedelta(seconds=1)
+BREATH = 0.01
+"""Seconds between two ticks of a loop, so that a storm of commits does not become a storm of looks."""
+STOPS_WITHIN = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Work that runs by itself. `tick` does what is due and returns how much that was. `next_due` says when there may
+    be more; a loop without it hears of no commit and runs only `every` so many seconds."""
+
+    name: str
+    tick: Callable[[], Awaitable[int]]
+    next_due: Callable[[Session], datetime | None] | None = None
+    every: float = SWEEP_EVERY
+
+
+@dataclass(slots=True)
+class _Run:
+    """One tick. What it commits itself wakes the loops only if it did something: else two loops that look for work
+    would keep each other awake."""
+
+    is_over: bool = False
+
+
+_run: ContextVar[_Run | None] = ContextVar("_run", default=None)
+
+
+@dataclass(slots=True)
+class _Driven:
+    """A loop, and what drives it."""
+
+    loop: Loop
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def want(self) -> None:
+        """Wakes it. A coroutine, so that APScheduler calls it in the event loop and not in a thread."""
+        self.wanted.set()
+
+
+class Scheduler:
+    """Runs loops: at once after a commit, at the time when the next thing is due, and in a sweep. Never two ticks of
+    one loop at once; a wake during a tick makes it run again."""
+
+    def __init__(self, context: Context, loops: Sequence[Loop]) -> None:
+        self._context = context
+        self._driven = [_Driven(loop) for loop in loops]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._machine = SystemClock()
+        self._metronome = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    async def start(self) -> None:
+        """Starts all loops; each looks at once for what became due while nothing ran."""
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        for driven in self._driven:
+            self._metronome.add_job(driven.want, "interval", seconds=driven.loop.every)
+            driven.wanted.set()
+        self._metronome.start()
+        self._tasks = [asyncio.create_task(self._drive(driven), name=driven.loop.name) for driven in self._driven]
+        self._context.desk.on_commit = self.wake
+
+    async def stop(self) -> None:
+        """Starts no more ticks and waits for those that run, up to ten seconds; then they are cancelled. What they had
+        claimed is taken over when its lease ends."""
+        self._stopping = True
+        self._context.desk.on_commit = lambda: None
+        if self._metronome.running:
+            self._metronome.shutdown(wait=False)
+        for driven in self._driven:
+            driven.wanted.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOPS_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Something was committed: what it owes may be due now."""
+        run = _run.get()
+        if run is None or run.is_over:
+            self._wake_all()
+
+    def clock_moved(self) -> None:
+        """The clock was put forward: all that is due by it now is done now."""
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for driven in self._driven:
+            if driven.loop.next_due:
+                driven.wanted.set()
+
+    async def _drive(self, driven: _Driven) -> None:
+        while True:
+            await driven.wanted.wait()
+            if self._stopping:
+                return
+            driven.wanted.clear()
+            try:
+                await self._run_once(driven)
+            except Exception:
+                log.exception("a loop failed", extra={"loop": driven.loop.name, "reference": new_key("fault")[:18]})
+                self._arm(driven, self._context.clock.now() + RETRY_AFTER)
+            await asyncio.sleep(BREATH)
+
+    async def _run_once(self, driven: _Driven) -> None:
+        run = _Run()
+        token = _run.set(run)
+        try:
+            count = await driven.loop.tick()
+        finally:
+            run.is_over = True
+            _run.reset(token)
+        if count:
+            self._wake_all()
+        elif driven.loop.next_due:
+            await self._arm_for_next(driven, driven.loop.next_due)
+
+    async def _arm_for_next(self, driven: _Driven, next_due: Callable[[Session], datetime | None]) -> None:
+        """Sets the wake for what is due next. What is due already although the tick found nothing to do (others have
+        claimed it) is looked at again in a second."""
+        due_at = await self._context.desk.read(next_due)
+        if due_at is not None:
+            now = self._context.clock.now()
+            self._arm(driven, due_at if due_at > now else now + RETRY_AFTER)
+
+    def _arm(self, driven: _Driven, due_at: datetime) -> None:
+        if self._stopping:
+            return
+        wait = due_at - self._context.clock.now()
+        at = self._machine.now() + wait
+        self._metronome.add_job(driven.want, "date", run_date=at, id=driven.loop.name, replace_existing=True)
