@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runbooks.contracts import MACHINE_MODES, OTHER
 from runbooks.faults import Fault
-from runbooks.folder import RUNBOOK_PLACES, Folder, reachable_runbooks, texts
+from runbooks.folder import RUNBOOK_PLACES, Folder, is_misspelt, reachable_runbooks, texts
 from runbooks.runbook import ACTORS
 from runbooks.shape_faults import Source
 from runbooks.suggestions import nearest, suggest
@@ -139,7 +139,7 @@ def _unknown_checks(folder: Folder, name: str, source: Source) -> Iterator[Fault
     """A step's check must be there in each contract that uses the runbook, by itself or by another one."""
     for node in texts(source.root, "steps.*.check"):
         for workflow, contract in folder.contracts():
-            if name not in reachable_runbooks(folder, contract.root):
+            if name not in reachable_runbooks(folder, contract.root) or is_misspelt(contract.root, "checks"):
                 continue
             known = {str(check.data) for check in texts(contract.root, "checks.*.name")}
             if node.data not in known:

@@ -36,6 +36,7 @@ EVENT, CASE, RESPONSE, OUTCOME = "event", "case", "response", "outcome"
 INPUTS, STEPS, ASKER, NOW = "inputs", "steps", "asker", "now"
 
 T = TypeVar("T")
+_LONGEST_PATTERN = 500
 
 
 @dataclass(slots=True)
@@ -160,6 +161,8 @@ def _read_regex(value: Any) -> re.Pattern[str]:
         return value
     if not isinstance(value, str):
         raise ValueError(wants_text(value))
+    if len(value) > _LONGEST_PATTERN:
+        raise ValueError(f"this pattern is too long: at most {_LONGEST_PATTERN} characters")
     try:
         return re.compile(value)
     except (re.error, OverflowError, RecursionError) as fault:

@@ -1,9 +1,8 @@
 """`team.yml` and `connectors.yml` as they are written, and the team that comes of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date
-from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,13 +13,13 @@ from runbooks.calendars import Calendar, build_calendar
 from runbooks.connectors import STRICT, ConnectorShape, SourceShape
 from runbooks.faults import Fault
 from runbooks.fields import ClockLength, Name, Person, shown
-from runbooks.folder import Folder
+from runbooks.folder import Folder, texts
 from runbooks.holiday_dates import check_holidays
 from runbooks.hours import parse_hours, parse_week
 from runbooks.ical import IcalRota, parse_ical
 from runbooks.lengths import Length
 from runbooks.rotas import Rota, build_layer, build_rota
-from runbooks.shape_faults import Loc, Source, key_at, read_shape
+from runbooks.shape_faults import read_shape
 from runbooks.suggestions import suggest
 from runbooks.team import Defaults, Role, RoleShape, Team
 from runbooks.wallclock import zone
@@ -82,7 +81,14 @@ def _read_ical_name(value: str) -> str:
 
 
 T = TypeVar("T")
-_NOBODY_YET = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//pointsman//not fetched yet//EN\r\nEND:VCALENDAR\r\n"
+_NOBODY_YET = "\r\n".join(
+    (
+        *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//pointsman//not fetched yet//EN"),
+        *("BEGIN:VEVENT", "UID:none", "DTSTAMP:19700101T000000Z", "DTSTART:19700101T000000Z"),
+        *("DTEND:19700102T000000Z", "SUMMARY:nobody@calendar.invalid", "END:VEVENT", "END:VCALENDAR", ""),
+    )
+)
+"""The calendar of a rota whose own is not fetched yet: a day long past, and nobody since."""
 WallText = Annotated[StrictStr, AfterValidator(_read_wall)]
 Zone = Annotated[StrictStr, _checked(zone)]
 HoursText = Annotated[StrictStr, AfterValidator(_read_hours)]
@@ -123,12 +129,40 @@ class RotaShape:
     ical: Annotated[StrictStr, AfterValidator(_read_ical_name)] | None = None
 
 
+def fields_of(shape: Any) -> dict[str, Any]:
+    """The fields of a shape, to make of it what has a name as well."""
+    return {field.name: getattr(shape, field.name) for field in fields(shape)}
+
+
+def _calendar(name: str, it: CalendarShape) -> Calendar:
+    other_hours: dict[date | str, str] = {day: hours for day, hours in it.open.items()}
+    return build_calendar(it.timezone, it.hours, holidays=it.holidays, closed=it.closed, open=other_hours)
+
+
+def _rota(name: str, it: RotaShape) -> Rota | None:
+    """None for a calendar's, and for one with parts missing, which team_rules tells."""
+    if it.ical or not (it.timezone and it.starts and it.every and it.people):
+        return None
+    lowest = LayerShape(starts=it.starts, every=it.every, people=it.people)
+    return build_rota(name, it.timezone, [build_layer(**fields_of(layer)) for layer in (lowest, *it.layers)])
+
+
+def _buildable(build: Callable[[str, T], object]) -> AfterValidator:
+    """What only shows when all the parts are put together is told of the shape as well."""
+
+    def check(shape: T) -> T:
+        build("", shape)
+        return shape
+
+    return AfterValidator(check)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class TeamFile:
     """The whole of `team.yml`."""
 
-    calendars: Mapping[Name, CalendarShape]
-    rotas: Mapping[Name, RotaShape] = Field(default_factory=dict)
+    calendars: Mapping[Name, Annotated[CalendarShape, _buildable(_calendar)]]
+    rotas: Mapping[Name, Annotated[RotaShape, _buildable(_rota)]] = Field(default_factory=dict)
     roles: Mapping[Name, RoleShape]
     defaults: Defaults
 
@@ -141,79 +175,47 @@ class ConnectorsFile:
     sources: Mapping[Name, SourceShape] = Field(default_factory=dict)
 
 
-def read_team(folder: Folder, faults: list[Fault]) -> Team | None:
-    """The team, or None and its faults added: of the shapes, and of what only shows when all is put together."""
-    source = folder.team
-    if source is None:
-        return None
-    written, found = read_shape(source, TeamFile)
-    faults += found
+def read_team(folder: Folder) -> tuple[Team | None, list[Fault]]:
+    """The team, or None and the faults of its shape. Calendar files that do not fit are left to calendar_files."""
+    if folder.team is None:
+        return None, []
+    written, faults = read_shape(folder.team, TeamFile)
     if written is None:
-        return None
-    calendars = {name: _calendar(source, name, it, faults) for name, it in written.calendars.items()}
-    rotas = {name: _rota(folder, source, name, it, faults) for name, it in written.rotas.items()}
+        return None, faults
+    rotas = {name: _rota(name, it) or _ical(folder, name, it.ical or "") for name, it in written.rotas.items()}
     addresses = {name: it.ical for name, it in written.rotas.items() if it.ical and it.ical.startswith("https://")}
-    return Team(
-        calendars={name: it for name, it in calendars.items() if it},
+    team = Team(
+        calendars={name: _calendar(name, it) for name, it in written.calendars.items()},
         rotas={name: it for name, it in rotas.items() if it},
         rota_addresses=addresses,
         roles={name: Role(name=name, **fields_of(it)) for name, it in written.roles.items()},
         defaults=written.defaults,
     )
+    return team, faults
 
 
-def fields_of(shape: Any) -> dict[str, Any]:
-    """The fields of a shape, to make of it what has a name as well."""
-    return {field.name: getattr(shape, field.name) for field in fields(shape)}
-
-
-def _built(source: Source, at: Loc, build: Callable[[], T], faults: list[Fault]) -> T | None:
-    """What `build` makes; if it raises ValueError, a fault at the key of `at`."""
+def _ical(folder: Folder, name: str, ical: str) -> IcalRota | None:
+    text = _NOBODY_YET if ical.startswith("https://") else folder.calendars.get(ical)
     try:
-        return build()
+        return parse_ical(text, name) if text else None
+    except ValueError:
+        return None
+
+
+def calendar_files(folder: Folder) -> Iterator[Fault]:
+    """The faults of the .ics files that rotas name: they are not there, or not calendars of shifts."""
+    for node in texts(folder.team.root, "rotas.*.ical") if folder.team else ():
+        name = str(node.data)
+        if name in folder.calendars:
+            yield from _not_shifts(name, folder.calendars[name])
+        elif folder.team and name.endswith(".ics") and "://" not in name:
+            hint = suggest(name, folder.calendars, "put the .ics file beside team.yml, or write an https address")
+            yield folder.team.fault(node, f"there is no file {shown(name)}", hint)
+
+
+def _not_shifts(name: str, text: str) -> Iterator[Fault]:
+    try:
+        parse_ical(text, name)
     except ValueError as error:
         message, _, hint = str(error).partition("; ")
-        faults.append(source.fault(key_at(source.root, at), message, hint or None))
-        return None
-
-
-def _calendar(source: Source, name: str, it: CalendarShape, faults: list[Fault]) -> Calendar | None:
-    other_hours: dict[date | str, str] = {day: hours for day, hours in it.open.items()}
-
-    def build() -> Calendar:
-        return build_calendar(it.timezone, it.hours, holidays=it.holidays, closed=it.closed, open=other_hours)
-
-    return _built(source, ("calendars", name), build, faults)
-
-
-def _rota(folder: Folder, source: Source, name: str, it: RotaShape, faults: list[Fault]) -> Rota | IcalRota | None:
-    at: Loc = ("rotas", name)
-    if it.ical:
-        return _ical(folder, source, name, it.ical, faults)
-    if not (it.timezone and it.starts and it.every and it.people):
-        return None  # team_rules tells what is missing
-    lowest = LayerShape(starts=it.starts, every=it.every, people=it.people)
-    layers = [
-        _built(source, (*at, "layers", number - 1) if number else at, partial(build_layer, **fields_of(layer)), faults)
-        for number, layer in enumerate((lowest, *it.layers))
-    ]
-    whole = [layer for layer in layers if layer]
-    if len(whole) < len(layers):
-        return None
-    return _built(source, at, partial(build_rota, name, it.timezone, whole), faults)
-
-
-def _ical(folder: Folder, source: Source, name: str, ical: str, faults: list[Fault]) -> IcalRota | None:
-    if ical.startswith("https://"):
-        return parse_ical(_NOBODY_YET, name)
-    node = source.root.find("rotas", name, "ical") or source.root
-    if ical not in folder.calendars:
-        hint = suggest(ical, folder.calendars, "put the .ics file beside team.yml, or write an https address")
-        faults.append(source.fault(node, f"there is no file {shown(ical)}", hint))
-        return None
-    try:
-        return parse_ical(folder.calendars[ical], name)
-    except ValueError as error:
-        message, _, hint = str(error).partition("; ")
-        faults.append(Fault(ical, 1, 1, message, hint or None))
-        return None
+        yield Fault(name, 1, 1, message, hint or None)

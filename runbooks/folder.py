@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbooks.shape_faults import Source
+from runbooks.suggestions import is_slip
 from runbooks.yaml_source import Node
 
 ANY = "*"
@@ -57,7 +58,14 @@ def _keys(source: Source | None, part: str) -> frozenset[str] | None:
     if source is None:
         return None
     found = source.root.find(part)
+    if found is None and is_misspelt(source.root, part):
+        return None
     return frozenset(found.pairs) if found else frozenset()
+
+
+def is_misspelt(node: Node, key: str) -> bool:
+    """True if a mapping has not this key, and one so much like it that it must be meant."""
+    return key not in node.pairs and any(is_slip(written, (key,)) for written in node.pairs)
 
 
 def matching(node: Node, pattern: str) -> Iterator[Node]:

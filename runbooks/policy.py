@@ -12,7 +12,7 @@ from runbooks.contract_rules import contract_rules, shared_threads
 from runbooks.contracts import Contract, ContractShape
 from runbooks.cross_checks import unknown_names
 from runbooks.faults import Fault, PolicyFaults
-from runbooks.files import ConnectorsFile, fields_of, read_team
+from runbooks.files import ConnectorsFile, calendar_files, fields_of, read_team
 from runbooks.folder import Folder, reachable_runbooks
 from runbooks.general_rules import general_rules
 from runbooks.ladder_checks import unreachable
@@ -91,8 +91,7 @@ class _Parts:
     @classmethod
     def read(cls, folder: Folder) -> "tuple[_Parts | None, list[Fault]]":
         """The shapes of all files, or the faults of all of them; None as well if a file could not be parsed."""
-        faults: list[Fault] = []
-        team = read_team(folder, faults) if folder.team else None
+        team, faults = read_team(folder)
         connectors = _read(folder.connectors, ConnectorsFile, faults)
         contracts = {name: _read(source, ContractShape, faults) for name, source in folder.workflows.items()}
         books = {name: _read(source, Runbook, faults) for name, source in folder.runbooks.items()}
@@ -122,6 +121,7 @@ def _rules(folder: Folder, files: Mapping[str, str]) -> Iterator[Iterable[Fault]
     yield unknown_names(folder)
     yield run_cycles(folder)
     yield shared_threads(folder)
+    yield calendar_files(folder)
     yield from ([team_rules(folder.team)] if folder.team else [])
     yield from ([connector_rules(folder.connectors)] if folder.connectors else [])
     yield from (contract_rules(source, folder.schemas) for _, source in folder.contracts())

@@ -12,6 +12,7 @@ from runbooks.suggestions import suggest
 from runbooks.team_rules import one_of, written_twice
 from runbooks.yaml_source import Node
 
+_WITHOUT_PATTERN = ("number", "select", "toggle", "date", "user")
 _BARE = ("when", "expect", "event")
 """The keys whose values are bare expressions; all other strings are texts with `{{ }}`."""
 
@@ -77,7 +78,7 @@ def _inputs(source: Source) -> Iterator[Fault]:
         kind = node.find("type")
         type_ = kind.data if kind else "text"
         yield from _options(source, node, is_select=type_ == "select")
-        if "pattern" in node.pairs and type_ != "text":
+        if "pattern" in node.pairs and type_ in _WITHOUT_PATTERN:
             yield source.fault(node.pairs["pattern"][0], f"a pattern is for text, and this is {type_}", "remove it")
         default = node.find("default")
         if default:

@@ -15,15 +15,16 @@ _OF_ONE = (
     *("items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"),
     *("unevaluatedItems", "unevaluatedProperties", "contentSchema"),
 )
-_OTHERS = (
-    *("$schema", "$id", "$ref", "$anchor", "$comment", "$dynamicRef", "$dynamicAnchor", "$vocabulary"),
-    *("type", "enum", "const", "required", "format", "pattern", "title", "description", "default", "examples"),
+_CHECKED = (
+    *("type", "enum", "const", "required", "format", "pattern", "properties", "patternProperties", "items"),
+    *("additionalProperties", "propertyNames", "prefixItems", "contains", "uniqueItems", "dependentRequired"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
-    *("minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "minProperties", "maxProperties"),
-    *("dependentRequired", "deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType"),
+    *("minItems", "maxItems", "minProperties", "maxProperties", "allOf", "anyOf", "oneOf"),
 )
-_KEYWORDS = (*_OF_MANY, *_OF_LIST, *_OF_ONE, *_OTHERS)
-_NEAR = 0.8
+"""Keywords that check something. Unknown ones like `example` or `note` are annotations, as the standard says."""
+
+_KNOWN = (*_OF_MANY, *_OF_LIST, *_OF_ONE, *_CHECKED)
+_NEAR = 0.75
 
 Path = list[str | int]
 
@@ -32,7 +33,7 @@ def misspelt_words(schema: Any) -> Iterator[tuple[Path, str, str]]:
     """The path, what is wrong, and the nearest right word, for keywords, formats and required fields."""
     for path, part in _parts(schema, []):
         for word in part:
-            if word not in _KEYWORDS and (near := nearest(word, _KEYWORDS, _NEAR)):
+            if word not in _KNOWN and (near := nearest(word, _CHECKED, _NEAR)):
                 yield [*path, word], f'there is no keyword "{word[:80]}" in JSON Schema', near
         format_ = part.get("format")
         if isinstance(format_, str) and format_ not in _FORMATS and (near := nearest(format_, _FORMATS, _NEAR)):

@@ -1,10 +1,10 @@
 """What pydantic finds wrong with the shape of a file, as faults with a place, in plain words."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -35,18 +35,17 @@ class Source:
         return Fault(self.file, node.line, node.column, message, hint)
 
 
-def read_shape(source: Source, shape: type[T], at: Loc = ()) -> tuple[T | None, list[Fault]]:
-    """Read a file (or the part of it at `at`) as `shape`. Either the value, or all faults of its shape."""
-    part = _walk(source.root, at)[-1]
+def read_shape(source: Source, shape: type[T]) -> tuple[T | None, list[Fault]]:
+    """Read a file as `shape`. Either the value, or the faults of its shape."""
     try:
-        return _adapter(shape).validate_python(part.plain(), context=Scope()), []
+        return _adapter(cast(Any, shape)).validate_python(source.root.plain(), context=Scope()), []
     except ValidationError as errors:
         worth = _worth_telling(errors.errors(include_url=False)[:MOST_FAULTS])
-        return None, [fault for error in worth for fault in _told(source, shape, at, error)]
+        return None, [fault for error in worth for fault in _told(source, shape, error)]
 
 
 @cache
-def _adapter(shape: Hashable) -> TypeAdapter[Any]:
+def _adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
 
 
@@ -112,21 +111,22 @@ def key_at(root: Node, loc: Loc) -> Node:
     return _walk(root, (*loc, "[key]"))[-1]
 
 
-def _told(source: Source, shape: Any, at: Loc, error: Any) -> Iterator[Fault]:
-    loc: Loc = (*at, *error["loc"])
+def _told(source: Source, shape: Any, error: ErrorDetails) -> Iterator[Fault]:
+    loc = error["loc"]
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     if kind == "expression":
         yield from (_of_blemish(source, loc, blemish) for blemish in context["blemishes"])
     elif kind == "missing":
         yield source.fault(owner_of(source.root, loc[:-1]), f"{loc[-1]} is missing", f"add {loc[-1]}: … to it")
     elif kind == _UNKNOWN_KEY:
-        known = keys_of(shape, tuple(error["loc"][:-1]))
+        known = keys_of(shape, loc[:-1])
         yield source.fault(
             key_at(source.root, loc), f"there is no key {shown(str(loc[-1]))} here", suggest(str(loc[-1]), known)
         )
     else:
         message, hint = _worded(kind, context, value)
-        yield source.fault(_walk(source.root, loc)[-1], message, hint)
+        node = _walk(source.root, loc)[-1]
+        yield source.fault(owner_of(source.root, loc) if node.pairs else node, message, hint)
 
 
 def _of_blemish(source: Source, loc: Loc, blemish: Blemish) -> Fault:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from runbooks.faults import Fault
-from runbooks.folder import matching
+from runbooks.folder import is_misspelt, matching
 from runbooks.runbook import ACTORS
 from runbooks.shape_faults import Source, key_at
 from runbooks.suggestions import is_slip
@@ -73,9 +73,7 @@ def _roles(source: Source) -> Iterator[Fault]:
     roles = source.root.find("roles")
     for name, (key, role) in (roles.pairs if roles else {}).items():
         if name in RESERVED:
-            yield source.fault(
-                key, f'"{name}" means something else where roles are named', "give the role another name"
-            )
+            yield source.fault(key, f'"{name}" already means something among roles', "give the role another name")
         if "members" in role.pairs and "usergroup" in role.pairs:
             yield source.fault(role.pairs["usergroup"][0], "usergroup stands beside members", "keep one of the two")
         backup = role.find("backup")
@@ -110,7 +108,7 @@ def _default_ladders(source: Source) -> Iterator[Fault]:
     if not escalation or not isinstance(escalation.data, dict):
         return
     for ladder in ("unacknowledged", "unresolved"):
-        if ladder not in escalation.pairs and not any(is_slip(key, (ladder,)) for key in escalation.pairs):
+        if ladder not in escalation.pairs and not is_misspelt(escalation, ladder):
             key = key_at(source.root, ("defaults", "escalation"))
             yield source.fault(key, f"the ladder {ladder} is missing", f"add {ladder}: [{{to: on_call}}]")
 

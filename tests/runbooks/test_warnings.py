@@ -1,0 +1,71 @@
+"""What loads and can hardly be meant is a warning, at its place."""
+
+import pytest
+
+from runbooks.policy import load
+from tests.runbooks.good_folder import GOOD, edited
+
+WARNED = [
+    (
+        "team.yml",
+        "{after: 1h, to: accountable}",
+        "{after: 1h, to: on_call}",
+        "team.yml:46:9: this step cannot reach anybody new; name a role that the steps before do not tell",
+    ),
+    (
+        "workflows/refund.yml",
+        "{after: 15m, to: steward, repeat: 2}",
+        "{after: 15m, to: money}",
+        "workflows/refund.yml:59:39: this step cannot reach anybody new; name a role that the steps before do not tell",
+    ),
+    (
+        "team.yml",
+        "defaults:\n",
+        "  empty: {title: E, channel: C0E, calendar: office}\ndefaults:\n",
+        'team.yml:31:3: the role "empty" has no people; add members, usergroup or on_call',
+    ),
+    (
+        "connectors.yml",
+        "sources:\n",
+        "  spare: {base_url: https://spare.acme.test}\nsources:\n",
+        'connectors.yml:4:3: nothing uses the connector "spare"; name it where it is meant, or remove it',
+    ),
+    (
+        "team.yml",
+        "rotas:\n",
+        '  spare: {timezone: UTC, hours: {mon: "09:00-10:00"}}\nrotas:\n',
+        'team.yml:8:3: nothing uses the calendar "spare"; name it where it is meant, or remove it',
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "warning"), WARNED)
+def test_what_can_hardly_be_meant_is_warned_of(file: str, old: str, new: str, warning: str) -> None:
+    assert [str(found) for found in load(edited(file, old, new)).warnings] == [warning]
+
+
+def test_runbooks_and_schemas_that_nothing_uses_are_warned_of() -> None:
+    spare = "runbook: spare\ntitle: Spare\nsteps: [{name: wait, pause: 1m}]\n"
+    warnings = load({**GOOD, "runbooks/spare.yml": spare, "schemas/spare.json": "{}"}).warnings
+    assert [str(found) for found in warnings] == [
+        'runbooks/spare.yml:1:1: no workflow uses the runbook "spare"; name it in a workflow, or remove it',
+        "schemas/spare.json:1:1: no workflow uses this schema; name it in a trigger, or remove it",
+    ]
+
+
+def test_a_mode_whose_route_reaches_nobody_is_warned_of() -> None:
+    files = edited(
+        "team.yml",
+        "    usergroup: S0MONEY\n    calendar: always\n    on_call: money-on-call\n",
+        "    calendar: always\n",
+    )
+    warnings = [str(found) for found in load(files).warnings]
+    assert (
+        'workflows/refund.yml:50:3: route: on_call reaches nobody: "money" has no people; give it a rota or members'
+        in warnings
+    )
+
+
+def test_a_step_that_reaches_somebody_new_for_one_owner_alone_is_no_warning() -> None:
+    files = edited("team.yml", "{after: 1h, to: accountable}", "{after: 1h, to: backup}")
+    assert load(files).warnings == ()
