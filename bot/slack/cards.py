@@ -172,7 +172,7 @@ def _next(facts: CardFacts, coming: Coming) -> str:
     unless = "nobody acknowledges" if coming.ladder == "unacknowledged" else "it is not resolved"
     role = facts.names.role(coming.role)
     who = f"{facts.names.person(coming.person)} (on call for {role})" if coming.person else role
-    return f"If {unless}, {who} is told at {date(coming.at)}."
+    return f"If {unless}, {who} is told {date(coming.at)}."
 
 
 def _buttons(facts: CardFacts, now: datetime) -> list[Block]:

@@ -102,7 +102,7 @@ def radio(action_id: str, choices: Sequence[tuple[str, str]]) -> Block:
 def text_input(action_id: str, *, lines: bool = False, start: str = "", most: int = SECTION) -> Block:
     """A field to write in."""
     element: Block = {"type": "plain_text_input", "action_id": action_id, "multiline": lines, "max_length": most}
-    return element | {"initial_value": start} if start else element
+    return element | {"initial_value": clean(start, most)} if start else element
 
 
 def labelled(

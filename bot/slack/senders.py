@@ -66,7 +66,8 @@ class _Sending:
                 if error_of(fault) not in GONE:
                     raise undelivered(fault) from None
                 log.warning("the card is gone, it is posted anew", extra={"case": case.ref, "error": error_of(fault)})
-        return await self._post(owed, _Post(case.channel, drawn, owed.key, case.thread_ts))
+        root = None if case.thread_ts == case.card_ts else case.thread_ts
+        return await self._post(owed, _Post(case.channel, drawn, owed.key, root))
 
     async def line(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts a line of history in the case's thread."""

@@ -139,10 +139,12 @@ class World:
         return await self.context.desk.read(lambda session: session.get_one(Case, case_id))
 
     async def settled(self) -> None:
-        """Everything that was asked for is done, told and sent."""
+        """Everything that was asked for is done, told and, at Slack's pace, sent."""
         await self.slack.settle()
         await self.edge.edge.guard.drain()
-        await self.outbox.drain()
+        for _ in range(5):
+            await self.outbox.drain()
+            self.clock.advance(timedelta(seconds=1.5))
 
     def card(self, case: Case) -> Message:
         """The case's card as it is in Slack."""
