@@ -16,12 +16,12 @@ from store.ids import new_key
 from store.models import Case, Owed
 
 
-def in_thread(tx: Tx, case: Case, what: str, *, key: str | None = None, **facts: Any) -> None:
+def in_thread(tx: Tx, case: Case, what: str, /, *, key: str | None = None, **facts: Any) -> None:
     """A short line in the case's thread: its history."""
     _owe(tx, case, "line", case.channel, key, {"what": what, **facts})
 
 
-def channel_line(tx: Tx, case: Case, channel: str, what: str, *, key: str | None = None, **facts: Any) -> None:
+def channel_line(tx: Tx, case: Case, channel: str, what: str, /, *, key: str | None = None, **facts: Any) -> None:
     """A line with the case's link in a role's channel, outside of any thread."""
     _owe(tx, case, "notice", channel, key, {"what": what, **facts})
 
