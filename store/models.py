@@ -325,7 +325,7 @@ class Delivery(SQLModel, table=True):
         one_of("verb", ("retry", "replay")),
         one_of(
             "state",
-            ("asked", "finding", "sending", "delivered", "already_there", "refused", "unknown", "dead"),
+            ("finding", "sending", "delivered", "already_there", "refused", "unknown", "dead"),
         ),
         UniqueConstraint("event_id", "generation"),
         Index("deliveries_of_case", "case_id", "id"),
@@ -343,6 +343,7 @@ class Delivery(SQLModel, table=True):
     generation: int
     idempotency_key: str
     key_born_at: datetime = Field(sa_type=Instant)
+    policy_digest: str = Field(foreign_key="policies.digest")
     state: str
     content: dict[str, Any] = Field(sa_type=Document)
     asked_by: str
