@@ -15,8 +15,9 @@ from bot.desk import deliveries
 from bot.desk.deliveries import Attempted, Claimed, Verdict
 from bot.desk.desk import Desk
 from bot.rules.actors import SYSTEM
+from bot.settings import read_secret
 from runbooks.calls import Answer, Caller, Filled, fill
-from runbooks.connectors import Connector, MissingVariable, Resolved, resolve
+from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Deliver
 from runbooks.templates import ExpressionFault, Missing
 
@@ -71,7 +72,8 @@ class Deliveries:
 
     def _connector(self, claimed: Claimed, name: str) -> tuple[Connector, Resolved]:
         connector = claimed.policy.connectors[name]
-        return connector, resolve(connector, self._environment)
+        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
+        return connector, resolve(connector, {each: value for each, value in said.items() if value})
 
 
 def _impossible(claimed: Claimed, because: str) -> Attempted:

@@ -100,6 +100,10 @@ class Outbox:
         while await self.tick() or self._flying:
             await asyncio.gather(*self._flying)
 
+    async def stop(self) -> None:
+        """Waits for what is under way; each sender has a time limit of its own."""
+        await asyncio.gather(*self._flying, return_exceptions=True)
+
     def next_due(self, session: Session) -> datetime | None:
         """When there may be something to send again."""
         due = outbox.next_due(session, kinds=self._kinds) if self._kinds else None

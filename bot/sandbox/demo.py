@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +17,7 @@ from aiohttp import web
 
 import runbooks
 from bot.clock import MovableClock, SystemClock
-from bot.main import Service
+from bot.main import Service, stopping_signals
 from bot.sandbox.company import systems
 from bot.sandbox.company.automations import Automations
 from bot.sandbox.company.cast import CHANNELS, PEOPLE, TEAM
@@ -43,10 +42,7 @@ def run(port: int) -> None:
 
 
 async def _until_interrupted(port: int) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with demo(port) as url:
+    async with stopping_signals() as stopping, demo(port) as url:
         print(
             f"\n  Pointsman is running, with an example company around it.\n\n  Open  {url}\n\n"
             "  Press a story on the right-hand side and watch the card appear. Ctrl-C stops everything.\n",

@@ -1,0 +1,229 @@
+"""The one place that builds things: the service, from the environment to its doors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col
+
+from bot.clock import Clock, SystemClock
+from bot.context import Context
+from bot.desk.desk import Desk
+from bot.desk.policies import Policies
+from bot.desk.timers import next_due as next_timer_due
+from bot.jobs import timers
+from bot.jobs.deliveries import Deliveries
+from bot.jobs.outbox import Outbox
+from bot.jobs.policy import PolicyWatch
+from bot.jobs.scheduler import Loop, Scheduler
+from bot.logs import set_up_logs
+from bot.settings import Settings
+from bot.slack.app import SlackEdge, SlackFault
+from bot.slack.client import TIMEOUT, make_client
+from bot.slack.directory import refresh_people
+from bot.slack.senders import senders
+from bot.start import StartFault, first_line
+from bot.web.app import build_app
+from bot.web.health import Reasons
+from runbooks.calls import Caller
+from runbooks.policy import PolicyFaults, load, read_folder
+from store.database import Database
+from store.migrate import migrate
+from store.models import PolicyInForce
+
+log = logging.getLogger(__name__)
+
+LOOKS_AT_FOLDER_EVERY = 1.0
+ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
+
+
+class Service:
+    """The running service, as an async context manager. `url` is where it listens, `desk` its door."""
+
+    desk: Desk
+    url: str
+
+    def __init__(self, settings: Settings, *, environment: Mapping[str, str], clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Starts it. Raises `StartFault` with what to do; then nothing is left running."""
+        async with AsyncExitStack() as starting:
+            await self._start(starting)
+            self._stack = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops it: no more requests, then what is under way is finished, ten seconds at the most for each part."""
+        await self._stack.aclose()
+
+    def clock_moved(self) -> None:
+        """The clock was put forward: all that is due by it now is done now."""
+        self._scheduler.clock_moved()
+
+    async def read_policy_again(self) -> None:
+        """Reads the folder now, changed or not."""
+        await self._watch.propose_now()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        database = _open_database(self._settings.database_url)
+        stack.callback(database.close)
+        self.desk = Desk(database, self._clock, Policies())
+        context = Context(self.desk, self._clock, self.desk.policies, self._settings)
+        self._watch = PolicyWatch(self.desk, self._settings.policy)
+        await self._first_policy()
+        caller = Caller()
+        stack.push_async_callback(caller.close)
+        slack = await self._slack(context, stack)
+        loops = self._loops(context, caller, slack, stack)
+        self._scheduler = Scheduler(context, loops)
+        stack.push_async_callback(self._scheduler.stop)
+        app = build_app(context, self._environment, reasons=_reasons(self._settings, slack))
+        if slack:
+            await _connect(self._settings, slack, app, stack)
+        self.url = await _listen(self._settings, app, stack)
+        await self._scheduler.start()
+
+    async def _first_policy(self) -> None:
+        """A policy is in force when this returns. A faulty folder changes nothing, unless there is nothing else."""
+        digest = await self.desk.read(lambda session: session.execute(select(col(PolicyInForce.digest))).scalar())
+        folder = self._settings.policy
+        if digest is None and folder is None:
+            raise StartFault("POINTSMAN_POLICY: name the policy folder; `pointsman init DIR` writes one to start from")
+        if digest is None and folder:
+            await asyncio.to_thread(_check, folder)
+        await self._watch.propose_now()
+        await self.desk.read(self.desk.policies.in_force)
+
+    async def _slack(self, context: Context, stack: AsyncExitStack) -> SlackEdge | None:
+        token = self._settings.slack_bot_token
+        if token is None:
+            log.warning("SLACK_BOT_TOKEN is not set: cases are taken in, and their messages stay owed")
+            return None
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+        return SlackEdge(context, make_client(token.get_secret_value(), self._settings.slack_api_url, http))
+
+    def _loops(self, context: Context, caller: Caller, slack: SlackEdge | None, stack: AsyncExitStack) -> list[Loop]:
+        outbox = Outbox(self.desk, self._clock, senders(context, slack.edge.client) if slack else {})
+        stack.push_async_callback(outbox.stop)
+        deliveries = Deliveries(self.desk, caller, self._environment)
+        loops = [
+            Loop("timers", lambda: timers.tick(context), next_timer_due),
+            Loop("outbox", outbox.tick, outbox.next_due),
+            Loop("deliveries", deliveries.tick, deliveries.next_due),
+            Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
+        ]
+        if slack:
+            client = slack.edge.client
+            people = Loop("people", lambda: refresh_people(context, client), every=ASKS_SLACK_FOR_PEOPLE_EVERY)
+            loops.append(people)
+        return loops
+
+
+def _open_database(url: str) -> Database:
+    try:
+        migrate(url)
+        return Database(url)
+    except SQLAlchemyError as fault:
+        raise StartFault(f"DATABASE_URL: the database cannot be used: {first_line(fault)}") from None
+
+
+def _check(folder: Path) -> None:
+    try:
+        load(read_folder(folder))
+    except PolicyFaults as faults:
+        raise StartFault(f"POINTSMAN_POLICY: the first policy cannot come into force:\n{faults}") from None
+
+
+def _reasons(settings: Settings, slack: SlackEdge | None) -> Reasons:
+    def reasons() -> list[str]:
+        if slack and settings.slack_app_token and not slack.is_connected:
+            return ["Slack: there is no Socket Mode connection"]
+        return []
+
+    return reasons
+
+
+async def _connect(settings: Settings, slack: SlackEdge, app: web.Application, stack: AsyncExitStack) -> None:
+    """Slack by Socket Mode where there is an app token, else by HTTP on the same server. A token that Slack refuses
+    is told at once; a Slack that cannot be reached is not waited for in HTTP mode."""
+    stack.push_async_callback(slack.stop)
+    try:
+        await slack.identify()
+        if settings.slack_app_token:
+            await slack.connect(settings.slack_app_token.get_secret_value())
+    except SlackFault as fault:
+        raise StartFault(str(fault)) from None
+    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+        if settings.slack_app_token:
+            raise StartFault(f"Slack cannot be reached at {settings.slack_api_url}: {first_line(fault)}") from None
+        log.warning("Slack cannot be reached: its messages stay owed", extra={"because": first_line(fault)})
+    if not settings.slack_app_token:
+        slack.mount(app)
+
+
+async def _listen(settings: Settings, app: web.Application, stack: AsyncExitStack) -> str:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=10.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as fault:
+        raise StartFault(f"HOST, PORT: cannot listen on {settings.host}:{settings.port}: {fault.strerror}") from None
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def stopping_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield stopping
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str]) -> None:
+    """Runs the service until SIGTERM or SIGINT; SIGHUP reads the policy folder again."""
+    set_up_logs(settings)
+    check_slack(settings)
+    async with stopping_signals() as stopping, Service(settings, environment=environment) as service:
+        reading: set[asyncio.Task[None]] = set()
+
+        def read_again() -> None:
+            task = asyncio.create_task(service.read_policy_again())
+            reading.add(task)
+            task.add_done_callback(reading.discard)
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
+        log.info("listening", extra={"url": service.url})
+        await stopping.wait()
+        log.info("stopping")
+
+
+def check_slack(settings: Settings) -> None:
+    """Raises `StartFault` for tokens that do not go together."""
+    if settings.slack_bot_token and not (settings.slack_app_token or settings.slack_signing_secret):
+        raise StartFault("SLACK_SIGNING_SECRET: set it for HTTP, or SLACK_APP_TOKEN for Socket Mode")
+    if settings.slack_app_token and not settings.slack_bot_token:
+        raise StartFault("SLACK_BOT_TOKEN: SLACK_APP_TOKEN is set, so it is needed too")
