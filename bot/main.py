@@ -49,10 +49,12 @@ ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
 
 
 class Service:
-    """The running service, as an async context manager. `url` is where it listens, `desk` its door."""
+    """The running service, as an async context manager. `url` is where it listens, `desk` its door; `slack` is its side
+    that faces Slack, None without a token."""
 
     desk: Desk
     url: str
+    slack: SlackEdge | None
 
     def __init__(self, settings: Settings, *, environment: Mapping[str, str], clock: Clock | None = None) -> None:
         self._settings = settings
@@ -90,7 +92,7 @@ class Service:
         await self._first_policy()
         caller = Caller()
         stack.push_async_callback(caller.close)
-        slack = await self._slack(context, stack)
+        self.slack = slack = await self._slack(context, stack)
         loops = self._loops(context, caller, slack, stack)
         self._scheduler = Scheduler(context, loops)
         stack.push_async_callback(self._scheduler.stop)
