@@ -144,13 +144,19 @@ def _move_heads(session: Session, heads: Mapping[str, tuple[int, str]], known: s
 
 
 def read(session: Session, chain: str) -> list[dict[str, Any]]:
-    """The entries of a chain in order, each with its hash."""
-    rows = session.execute(
-        select(col(AuditEntry.body), col(AuditEntry.hash))
-        .where(col(AuditEntry.chain) == chain)
-        .order_by(col(AuditEntry.seq))
-    )
-    return [json.loads(body) | {"hash": digest} for body, digest in rows]
+    """The entries of a chain in order, each with its hash and the one that it follows."""
+    entries = session.execute(_entries(chain))
+    return [_told(entry) for entry in entries]
+
+
+def export(session: Session) -> Iterator[dict[str, Any]]:
+    """All entries of all chains, chain by chain, as `read` tells them; not all in memory at once."""
+    return map(_told, session.execute(_entries(None)).yield_per(1000))
+
+
+def _told(entry: Any) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(entry.body)
+    return content | {"prev_hash": entry.prev_hash, "hash": entry.hash}
 
 
 def verify(session: Session, *, chain: str | None = None) -> Iterator[Broken]:

@@ -6,10 +6,12 @@ writes each table once."""
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import rfc8785
 from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import col
 
@@ -188,7 +190,7 @@ def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
             "workflow": report.workflow,
             "key": report.event_key,
             "content": dict(report.event or {}),
-            "digest": hashlib.sha256(canonical(report.event).encode()).hexdigest(),
+            "digest": _digest(report.event),
             "received_at": tx.now,
         }
         for event_id, report in zip(ids, having, strict=True)
@@ -196,6 +198,16 @@ def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
     tx.session.execute(insert(Event), rows)
     left = iter(ids)
     return [next(left) if report.event is not None else None for report in reports]
+
+
+def _digest(content: Any) -> str:
+    """SHA-256 over canonical JSON; where RFC 8785 refuses a number (beyond 2^53), over JSON with sorted keys: what an
+    automation sent is kept all the same."""
+    try:
+        text = canonical(content)
+    except rfc8785.CanonicalizationError:
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
