@@ -33,7 +33,7 @@ from runbooks.policy import load, read_folder
 
 ACME = Path(runbooks.__file__).parent / "acme"
 TITLES = {"crm": "CRM", "billing": "Billing", "marketing": "Marketing", "helpdesk": "Help desk"}
-SOURCE = "monitors"
+SOURCES = ("HUBSPOT_SOURCE_TOKEN", "MONITORS_SOURCE_TOKEN", "BILLING_WEBHOOK_SECRET")
 
 
 def run(port: int) -> None:
@@ -62,7 +62,7 @@ async def demo(port: int) -> AsyncIterator[str]:
         panel.mount(slack.web_app)
         await _start(slack, port)
         stack.push_async_callback(slack.stop)
-        environment = {f"{name}_SOURCE_TOKEN": secrets.token_urlsafe(16) for name in ("HUBSPOT", "MONITORS")}
+        environment = {name: secrets.token_urlsafe(16) for name in SOURCES}
         company = await _company(stack, panel)
         environment |= company
         service = await stack.enter_async_context(

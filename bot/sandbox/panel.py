@@ -40,10 +40,11 @@ class Panel:
     systems: dict[str, System]
     automations: Automations
     stage: Stage
-    service: Service
+    service: Service | None
 
     def __init__(self, slack: SlackStandIn, clock: MovableClock) -> None:
         self.systems = {}
+        self.service = None
         self._slack = slack
         self._clock = clock
         self._moved = timedelta(0)
@@ -74,6 +75,8 @@ class Panel:
     async def _act(self, request: web.Request) -> web.Response:
         asked = await request.json()
         try:
+            if self.service is None:
+                raise Refusal("it is still starting; press again in a second")
             await self._acts[asked["kind"]](asked)
         except (KeyError, TypeError, ValueError, Refusal) as fault:
             return web.json_response({"ok": False, "error": f"The panel cannot do that: {fault}"})
@@ -102,11 +105,12 @@ class Panel:
             raise Refusal("the clock moves forward, a month at the most")
         self._clock.advance(by)
         self._moved += by
-        self.service.clock_moved()
+        if self.service:
+            self.service.clock_moved()
         self._slack.push({"type": "clock", "now": self._clock.now().timestamp()})
 
     async def _next_due(self) -> tuple[datetime, str] | None:
-        return await self.service.desk.read(_next_due)
+        return await self.service.desk.read(_next_due) if self.service else None
 
     def _as_json(self, due: tuple[datetime, str] | None) -> dict[str, Any]:
         state: dict[str, Any] = {
