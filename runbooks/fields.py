@@ -224,10 +224,16 @@ UsergroupId = Annotated[
     StrictStr,
     _matching(r"S[A-Z0-9]{2,20}", "is not a user group's id; it begins with S"),
 ]
+_EMAIL = r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,60}"
+Email = Annotated[StrictStr, _matching(_EMAIL, "is not an e-mail address; write name@example.com")]
 Person = Annotated[
     StrictStr,
     _matching(
-        r"[UW][A-Z0-9]{2,20}|[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,60}",
+        rf"[UW][A-Z0-9]{{2,20}}|{_EMAIL}",
         "is neither a person's Slack id (U… or W…) nor an e-mail; Slack shows the id in the person's profile",
     ),
+]
+HttpsAddress = Annotated[
+    StrictStr,
+    _matching(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", "is not an address; write https://host/path"),
 ]

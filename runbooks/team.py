@@ -7,7 +7,17 @@ from pydantic import ConfigDict, Field, StrictInt
 from pydantic.dataclasses import dataclass
 
 from runbooks.calendars import Calendar
-from runbooks.fields import ChannelId, ClockLength, EnvironmentName, Name, Person, Title, UsergroupId
+from runbooks.fields import (
+    ChannelId,
+    ClockLength,
+    Email,
+    EnvironmentName,
+    HttpsAddress,
+    Name,
+    Person,
+    Title,
+    UsergroupId,
+)
 from runbooks.lengths import Length
 from runbooks.rotas import IcalRota, Rota
 
@@ -74,8 +84,8 @@ class Role(RoleShape):
 class Fallback:
     """How a role is told when Slack cannot be: an address, or a signed call to an https address."""
 
-    email: Person | None = None
-    webhook: str | None = None
+    email: Email | None = None
+    webhook: HttpsAddress | None = None
     secret: EnvironmentName | None = None
 
 

@@ -48,7 +48,8 @@ IN_TEAM = [
     ("[0.5, 0.9]", "[0.5, §1.5]", "1.5 is too large: less than 1"),
     ("[waiting_for_customer]", "[§waiting_for_custmer]", 'did you mean "waiting_for_customer"?'),
     ("payloads: 90d", "§payload: 90d", '"payload" is not known here; did you mean "payloads"?'),
-    ("email: ops@acme.test", "email: §ops", '"ops" is neither'),
+    ("email: ops@acme.test", "email: §ops", '"ops" is not an e-mail address; write name@example.com'),
+    ("email: ops@acme.test", "webhook: §http://x.test", '"http://x.test" is not an address; write https://host/path'),
     # what only shows when the parts are put together
     (
         "  always:\n    timezone: UTC\n    hours: {mon-sun",

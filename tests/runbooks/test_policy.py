@@ -177,5 +177,5 @@ def test_a_fault_is_one_line_whatever_the_folder_says() -> None:
 
 
 def test_annotations_of_a_schema_are_no_slips() -> None:
-    more = '"type": "object", "example": {}, "note": "n", "comment": "c", "name": "x", "x-owner": "y", "deprecated": false,'
+    more = '"type": "object", "example": {}, "note": "n", "comment": "c", "name": "x", "x-owner": "y", "id": "z",'
     assert load(edited("schemas/refund.v1.json", '"type": "object",', more)).warnings == ()
