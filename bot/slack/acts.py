@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.desk import cases, commands, deliveries, escalations, threads
+from bot.desk import cases, commands, deliveries
 from bot.desk.commands import Outcome
+from bot.desk.escalations import escalate
+from bot.desk.threads import open_by_hand, open_thread
 from bot.rules.refusals import Refused
 from bot.slack.asking import Asker, Form
 from bot.slack.edge import Edge
@@ -25,9 +27,9 @@ ACTS: Mapping[type[Any], Callable[..., Outcome]] = {
     commands.Resolve: cases.resolve,
     commands.Fail: cases.fail,
     commands.Reopen: cases.reopen,
-    commands.Escalate: escalations.escalate,
-    commands.OpenThread: threads.open_thread,
-    commands.OpenByHand: threads.open_by_hand,
+    commands.Escalate: escalate,
+    commands.OpenThread: open_thread,
+    commands.OpenByHand: open_by_hand,
     deliveries.AskRetry: deliveries.ask_retry,
     deliveries.AskReplay: deliveries.ask_replay,
 }

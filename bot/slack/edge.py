@@ -17,10 +17,11 @@ from bot.context import Context
 from bot.desk.commands import Outcome
 from bot.desk.desk import Act
 from bot.rules.actors import Actor
+from bot.rules.refusals import Refused
 from bot.slack.asking import Asker
 from bot.slack.directory import Directory
 from bot.slack.facts import names
-from bot.slack.guard import FAULT, NOT_RECORDED, Guard, Result, Told, in_time
+from bot.slack.guard import FAULT, NOT_RECORDED, Guard, Result, Told, fault_reference, in_time
 from bot.slack.lines import sentence
 from bot.slack.links import Links
 from bot.slack.parts import TEXT, modal, section
@@ -117,15 +118,15 @@ class Edge:
     async def refill(self, ack: AsyncAck, view: Mapping[str, Any], fill: Filling) -> None:
         """Shows something else in a modal that is open."""
         await ack()
-        self.guard.track(self._refilled(view, fill))
+        self.guard.track(self._refilled(view, _filled(fill)))
 
     async def ask(self, asker: Asker, view: Mapping[str, Any]) -> Result:
         """Opens a form as the answer to what was asked; what is told where Slack does not open it."""
         return await self._opened(asker, view, None)
 
-    async def _refilled(self, view: Mapping[str, Any], fill: Filling) -> None:
+    async def _refilled(self, view: Mapping[str, Any], filling: Awaitable[Mapping[str, Any]]) -> None:
         try:
-            await self.client.views_update(view_id=view["id"], hash=view["hash"], view=dict(await fill()))
+            await self.client.views_update(view_id=view["id"], hash=view["hash"], view=dict(await filling))
         except Exception:
             log.warning("a form could not be filled", exc_info=True)
 
@@ -134,7 +135,7 @@ class Edge:
         await self._tell_when_done(asker, task)
 
     async def _opened(self, asker: Asker, view: Mapping[str, Any], fill: Filling | None) -> Result:
-        filling = asyncio.ensure_future(fill()) if fill else None
+        filling = self.guard.track(_filled(fill)) if fill else None
         try:
             opened = await self.client.views_open(trigger_id=asker.trigger_id or "", view=dict(view))
         except Exception:
@@ -143,8 +144,7 @@ class Edge:
                 filling.cancel()
             return Told("Slack did not open the form in time. Press again.", code="not_opened")
         if filling:
-            shown = opened["view"]
-            await self.client.views_update(view_id=shown["id"], hash=shown["hash"], view=dict(await filling))
+            await self._refilled(opened["view"], filling)
         return None
 
     async def tell(self, asker: Asker, told: Told) -> None:
@@ -195,6 +195,17 @@ class Edge:
             channel=asker.user, text=cut(told.text, TEXT), blocks=list(told.blocks) or None
         )
         return True
+
+
+async def _filled(fill: Filling) -> Mapping[str, Any]:
+    """What a form shows; where that cannot be had, why."""
+    try:
+        return await fill()
+    except Refused as refused:
+        return modal("That did not work", [section(refused.text)])
+    except Exception:
+        reference = fault_reference()
+        return modal("That did not work", [section(f"It is our fault. If it happens again, tell us *{reference}*.")])
 
 
 async def _show_wrong(ack: AsyncAck, told: Told, field: str) -> None:

@@ -84,6 +84,12 @@ async def _safely(work: Awaitable[Result]) -> Result:
     except Refused as refused:
         return Told(refused.text, code=refused.code)
     except Exception:
-        reference = new_key()[:8]
-        log.exception("a request from Slack failed", extra={"reference": reference})
+        reference = fault_reference()
         return Told(f"That did not work, and it is our fault. If it happens again, tell us *{reference}*.", code=FAULT)
+
+
+def fault_reference() -> str:
+    """Logs the exception that is being handled; the reference by which the person who saw it finds it there."""
+    reference = new_key()[:8]
+    log.exception("a request from Slack failed", extra={"reference": reference})
+    return reference

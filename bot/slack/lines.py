@@ -123,7 +123,9 @@ SENTENCES: Mapping[What, Sentence] = {
     What.LEASE_RAN_OUT: lambda f: (
         f":hourglass: {f.who('by')} had it and has said nothing since. It is queued again, and the telling goes on."
     ),
-    What.ASSIGNED: lambda f: f":bust_in_silhouette: {f.who('by')} assigned it to {mention(str(f.given.get('to')))}.",
+    What.ASSIGNED: lambda f: (
+        f":bust_in_silhouette: {f.who('by')} assigned it to {mention(str(f.given.get('to') or 'somebody'))}."
+    ),
     What.HANDED_OFF: _handed_off,
     What.PRIORITY_CHANGED: lambda f: (
         f":arrow_up_down: {f.who('by')} changed the priority from {f.word('from')} to {f.word('to')}."

@@ -1,4 +1,4 @@
-"""The Slack app's manifest: what the app is called, what it hears and what it may do, and no more than the code uses."""
+"""The Slack app's manifest: what the app is called, hears and may do, and no more than the code uses."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ SCOPES = (
 )
 
 
+LONG_DESCRIPTION = (
+    "Every exception of an automation gets an owner, a deadline and a button. Pointsman opens a case in the "
+    "owner's channel, reminds, escalates to the person on call, sends again what failed, and keeps a record "
+    "of who did what, when and why."
+)
+
+
 class BadAddress(ValueError):
     """The address cannot be the one that Slack calls; the text says what it has to be."""
 
@@ -52,11 +59,7 @@ def manifest(url: str | None = None) -> dict[str, Any]:
         "display_information": {
             "name": "Pointsman",
             "description": "Catches what your automations drop",
-            "long_description": (
-                "Every exception of an automation gets an owner, a deadline and a button. Pointsman opens a case in the "
-                "owner's channel, reminds, escalates to the person on call, sends again what failed, and keeps a record "
-                "of who did what, when and why."
-            ),
+            "long_description": LONG_DESCRIPTION,
             "background_color": "#1d3557",
         },
         "features": _features(address),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -13,7 +12,6 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlmodel import SQLModel
 
 from bot.clock import MovableClock
 from bot.context import Context
@@ -33,7 +31,6 @@ from bot.slack.senders import senders
 from store.database import Database
 from store.models import Case
 
-MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ADA, BEN, CLEO, DEE, ELI = "U0ADA", "U0BEN", "U0CLEO", "U0DEE", "U0ELI"
 GUEST, STRANGER = "U0GUEST", "U0STRANGER"
 REVOPS, SUCCESS, SECRET, SHARED, LOBBY = "C0REVOPS", "C0SUCCESS", "C0SECRET", "C0SHARED", "C0LOBBY"
@@ -160,9 +157,7 @@ class World:
 
     async def choose(self, user: str, case: Case, word: str) -> None:
         """Somebody chooses from the card's menu."""
-        reply = await self.slack.click(
-            user, channel=case.channel, ts=case.card_ts, action_id="case.more", value=word
-        )
+        reply = await self.slack.click(user, channel=case.channel, ts=case.card_ts, action_id="case.more", value=word)
         assert reply.ok, reply
         await self.settled()
 
@@ -186,11 +181,6 @@ def app_settings() -> AppSettings:
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock(MONDAY, runs=False)
-
-
-@pytest.fixture
 async def slack(clock: MovableClock) -> AsyncIterator[SlackStandIn]:
     users = [User(ADA, "ada", "Ada Lovelace", email="ada@acme.test"), User(BEN, "ben", "Ben Hur"), User(CLEO, "cleo")]
     users += [User(DEE, "dee", "Dee Dee"), User(ELI, "eli"), User("U0ZOE", "zoe", "Zoe Outside-The-Roles")]
@@ -209,9 +199,7 @@ async def slack(clock: MovableClock) -> AsyncIterator[SlackStandIn]:
 
 
 @pytest.fixture
-def context(slack: SlackStandIn, clock: MovableClock, tmp_path: Path) -> Iterator[Context]:
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    SQLModel.metadata.create_all(database.engine)
+def context(slack: SlackStandIn, clock: MovableClock, sqlite_database: Database) -> Context:
     policies = Policies()
     settings = Settings(
         slack_bot_token=SecretStr(slack.app.bot_token),
@@ -219,8 +207,7 @@ def context(slack: SlackStandIn, clock: MovableClock, tmp_path: Path) -> Iterato
         slack_app_token=SecretStr(slack.app.app_token),
         slack_api_url=slack.api_url,
     )
-    yield Context(Desk(database, clock, policies), clock, policies, settings)
-    database.close()
+    return Context(Desk(sqlite_database, clock, policies), clock, policies, settings)
 
 
 @pytest.fixture
@@ -243,8 +230,3 @@ async def world(slack: SlackStandIn, context: Context, clock: MovableClock) -> A
         yield World(slack, context, clock, edge, outbox, client)
         await edge.stop()
         await runner.cleanup()
-
-
-def minutes(count: int) -> timedelta:
-    """A length on the clock."""
-    return timedelta(minutes=count)

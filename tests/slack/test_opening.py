@@ -153,10 +153,10 @@ async def test_the_siren_offers_the_form_and_opens_it(world: World) -> None:
 
 async def test_eyes_take_the_case_and_a_check_mark_offers_to_resolve_it(world: World) -> None:
     case = await world.opened()
-    await world.slack.react(BEN, REVOPS, case.card_ts, "eyes")
+    await world.slack.react(BEN, REVOPS, case.card_ts or "", "eyes")
     await world.settled()
     assert (await world.case(case.id)).acknowledged_by == BEN
-    await world.slack.react(BEN, REVOPS, case.card_ts, "white_check_mark")
+    await world.slack.react(BEN, REVOPS, case.card_ts or "", "white_check_mark")
     await world.settled()
     assert (await world.slack.click(BEN, world.slack.ephemerals(BEN)[-1], text="Resolve")).ok
     await world.settled()
