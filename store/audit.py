@@ -12,16 +12,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import rfc8785
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Text, bindparam, cast, exists, literal, select, update
 from sqlmodel import Session, col
 
-from store.models import AuditEntry, AuditHead
+from store.models import AuditEntry, AuditHead, Case
+from store.rows import insert_rows
 
 DESK = "desk"
 """The chain of what belongs to no case: policy changes, sign-ins, refused requests."""
+
+STREAMED = {"yield_per": 1000}
+
+_ENTRIES = AuditEntry.__table__  # type: ignore[attr-defined]
+_HEADS = AuditHead.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +70,40 @@ def entry_hash(prev_hash: str, body: str) -> str:
 
 
 def canonical(value: Any) -> str:
-    """RFC 8785 canonical JSON. The standard encoder writes the same bytes for what has no floats, no astral
-    keys and no large integers, and is thirty times faster; all else goes to the reference implementation."""
-    if _is_plain(value):
-        return _ENCODER.encode(value)
-    return rfc8785.dumps(value).decode()
+    """RFC 8785 canonical JSON. Raises `rfc8785.CanonicalizationError`, a `ValueError`, for what has none: integers
+    beyond 2^53, NaN and infinities, halves of surrogate pairs, keys that are no text, what is not JSON.
+
+    The standard encoder writes the same bytes for what has no floats, no keys beyond ASCII and no large integers,
+    and is thirty times faster; all else goes to the reference implementation."""
+    try:
+        text = _ENCODER.encode(value) if _is_plain(value) else rfc8785.dumps(value).decode()
+        text.encode()
+    except UnicodeEncodeError as fault:
+        raise rfc8785.CanonicalizationError("a text has half of a surrogate pair") from fault
+    return text
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _SAFE_INTEGER = 2**53 - 1
+_PLAIN = frozenset((str, bool, type(None)))
 
 
 def _is_plain(value: Any) -> bool:
+    """Whether the standard encoder writes RFC 8785: texts as they are, integers that a double holds, no floats, and
+    keys whose order is the same by code point and by UTF-16 unit."""
     kind = type(value)
-    if kind is str:
-        return bool(value.isascii())
+    if kind in _PLAIN:
+        return True
     if kind is int:
         return bool(-_SAFE_INTEGER <= value <= _SAFE_INTEGER)
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in value.items())
-    if kind is list or kind is tuple:
-        return all(map(_is_plain, value))
-    return kind is bool or value is None
+        return all(map(str.isascii, value)) and _are_plain(value.values())
+    return kind in (list, tuple) and _are_plain(value)
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    """`_is_plain` of all; texts, by far the most, without a call for each."""
+    return all(_is_plain(value) for value in values if type(value) is not str)
 
 
 def append(session: Session, entries: Sequence[NewEntry], *, at: datetime) -> None:
@@ -106,7 +125,7 @@ def append(session: Session, entries: Sequence[NewEntry], *, at: datetime) -> No
         }
         rows.append(row)
         heads[entry.chain] = (seq + 1, row["hash"])
-    session.execute(insert(AuditEntry), rows)
+    insert_rows(session, AuditEntry, rows)
     _move_heads(session, heads, known)
 
 
@@ -135,8 +154,7 @@ def _lock_heads(session: Session, chains: set[str]) -> dict[str, tuple[int, str]
 def _move_heads(session: Session, heads: Mapping[str, tuple[int, str]], known: set[str]) -> None:
     fresh = [{"chain": chain, "seq": seq, "hash": head} for chain, (seq, head) in heads.items() if chain not in known]
     moved = [{"of": chain, "to_seq": heads[chain][0], "to_hash": heads[chain][1]} for chain in sorted(known)]
-    if fresh:
-        session.execute(insert(AuditHead), fresh)
+    insert_rows(session, AuditHead, fresh)
     if moved:
         table = AuditHead.__table__  # type: ignore[attr-defined]
         move = update(table).where(table.c.chain == bindparam("of"))
@@ -145,13 +163,12 @@ def _move_heads(session: Session, heads: Mapping[str, tuple[int, str]], known: s
 
 def read(session: Session, chain: str) -> list[dict[str, Any]]:
     """The entries of a chain in order, each with its hash and the one that it follows."""
-    entries = session.execute(_entries(chain))
-    return [_told(entry) for entry in entries]
+    return [_told(entry) for entry in session.execute(_entries(chain))]
 
 
 def export(session: Session) -> Iterator[dict[str, Any]]:
     """All entries of all chains, chain by chain, as `read` tells them; not all in memory at once."""
-    return map(_told, session.execute(_entries(None)).yield_per(1000))
+    return map(_told, session.execute(_entries(None), execution_options=STREAMED))
 
 
 def _told(entry: Any) -> dict[str, Any]:
@@ -159,65 +176,87 @@ def _told(entry: Any) -> dict[str, Any]:
     return content | {"prev_hash": entry.prev_hash, "hash": entry.hash}
 
 
-def verify(session: Session, *, chain: str | None = None) -> Iterator[Broken]:
-    """The first break of each chain that does not hold, in the order of chains; nothing when all hold.
+def _entries(chain: str | None, *more: Any) -> Any:
+    ordered = select(_ENTRIES, *more).order_by(_ENTRIES.c.chain, _ENTRIES.c.seq)
+    return ordered.where(_ENTRIES.c.chain == chain) if chain else ordered
 
-    Finds an edited, a removed, a reordered and an inserted entry, and a head that is not the last entry."""
-    heads = dict(session.execute(_heads(chain)).tuples().all())
-    for name, entries in _by_chain(session.execute(_entries(chain)).yield_per(1000)):
-        broken = _check(name, entries, heads.pop(name, None))
+
+def verify(session: Session, *, chain: str | None = None) -> Iterator[Broken]:
+    """The first break of each chain that does not hold; nothing when all hold. With `chain`, of that one only.
+
+    Finds an edited, a removed, a reordered and an inserted entry, a head that is not the last entry, and a case
+    without a chain. What it cannot see by itself is a chain whose end was rewritten together with its head."""
+    for name, entries in groupby(session.execute(_with_heads(chain), execution_options=STREAMED), _chain_of_row):
+        broken = _check(name, entries)
         if broken:
             yield broken
-    for name in sorted(heads):
-        yield Broken(name, 1, "the chain has a head but no entries: they were removed")
+    for name in session.execute(_heads_alone(chain)).scalars():
+        yield Broken(name, 1, "it is missing, and all after it: the chain has only its head")
+    for case_id in session.execute(_cases_without_chain(chain)).scalars():
+        yield Broken(chain_of(case_id), 1, "it is missing: the case exists, and nothing of its chain")
 
 
-def _entries(chain: str | None) -> Any:
-    columns = select(AuditEntry.__table__)  # type: ignore[attr-defined]
-    ordered = columns.order_by(col(AuditEntry.chain), col(AuditEntry.seq))
-    return ordered.where(col(AuditEntry.chain) == chain) if chain else ordered
+def _chain_of_row(row: Any) -> str:
+    return str(row.chain)
 
 
-def _heads(chain: str | None) -> Any:
-    heads = select(col(AuditHead.chain), col(AuditHead.hash))
-    return heads.where(col(AuditHead.chain) == chain) if chain else heads
+def _with_heads(chain: str | None) -> Any:
+    heads = _HEADS.c.seq.label("head_seq"), _HEADS.c.hash.label("head_hash")
+    joined = _entries(chain, *heads)
+    return joined.select_from(_ENTRIES.outerjoin(_HEADS, _HEADS.c.chain == _ENTRIES.c.chain))
 
 
-def _by_chain(rows: Iterable[Any]) -> Iterator[tuple[str, list[Any]]]:
-    name: str | None = None
-    entries: list[Any] = []
-    for row in rows:
-        if row.chain != name and entries:
-            yield entries[0].chain, entries
-            entries = []
-        name = row.chain
-        entries.append(row)
-    if entries:
-        yield entries[0].chain, entries
+def _heads_alone(chain: str | None) -> Any:
+    has_entries = exists().where(_ENTRIES.c.chain == _HEADS.c.chain)
+    alone = select(_HEADS.c.chain).where(~has_entries).order_by(_HEADS.c.chain)
+    return alone.where(_HEADS.c.chain == chain) if chain else alone
 
 
-def _check(chain: str, entries: Iterable[Any], head: str | None) -> Broken | None:
-    expected, last = genesis(chain), 0
+def _cases_without_chain(chain: str | None) -> Any:
+    name = literal("case:") + cast(col(Case.id), Text)
+    known = exists().where(_ENTRIES.c.chain == name), exists().where(_HEADS.c.chain == name)
+    without = select(col(Case.id)).where(~known[0], ~known[1]).order_by(col(Case.id))
+    return without.where(name == chain) if chain else without
+
+
+def _check(chain: str, entries: Iterable[Any]) -> Broken | None:
+    """The first break among the entries of one chain, which are in the order of their numbers."""
+    last, expected = 0, genesis(chain)
     for entry in entries:
-        why = _fault_of(entry, last + 1, expected)
+        if entry.seq != last + 1:
+            return Broken(chain, last + 1, "it is missing")
+        why = _fault_of(entry)
         if why:
             return Broken(chain, entry.seq, why)
-        expected, last = entry.hash, entry.seq
-    if head != expected:
-        return Broken(chain, last + 1, "the head names another last entry: one was removed from the end")
+        if entry.prev_hash != expected:
+            return Broken(chain, max(last, 1), "it was rewritten: what comes after it follows another entry")
+        last, expected = entry.seq, entry.hash
+    return _check_head(chain, entry)
+
+
+def _fault_of(entry: Any) -> str | None:
+    if entry.hash != entry_hash(entry.prev_hash, entry.body):
+        return "it was edited: its content does not fit its hash"
+    if not _is_at_its_place(entry):
+        return "its content names another place in the log: one was inserted, removed or moved"
     return None
 
 
-def _fault_of(entry: Any, seq: int, prev_hash: str) -> str | None:
-    if entry.seq != seq:
-        return f"entry {seq} is missing"
-    if entry.hash != entry_hash(entry.prev_hash, entry.body):
-        return "its content does not fit its hash: it was edited"
-    if entry.prev_hash != prev_hash:
-        return "it does not follow the entry before it: one was inserted, removed or reordered"
-    return None if _names(entry.body, entry.chain, seq) else "its content names another place in the log: it was moved"
+def _is_at_its_place(entry: Any) -> bool:
+    try:
+        content = json.loads(entry.body)
+        return bool((content["chain"], content["seq"]) == (entry.chain, entry.seq))
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
-def _names(body: str, chain: str, seq: int) -> bool:
-    content = json.loads(body)
-    return bool(content.get("chain") == chain and content.get("seq") == seq)
+def _check_head(chain: str, last: Any) -> Broken | None:
+    if last.head_seq is None:
+        return Broken(chain, last.seq, "the head of the chain, which names it, is missing")
+    if last.head_seq > last.seq:
+        return Broken(chain, last.seq + 1, "it is missing: the head of the chain is a later entry")
+    if last.head_seq < last.seq:
+        return Broken(chain, last.head_seq + 1, "it was inserted: the head of the chain is an earlier entry")
+    if last.head_hash != last.hash:
+        return Broken(chain, last.seq, "it was rewritten: the head of the chain has another hash")
+    return None

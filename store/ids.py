@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4  # noqa: TID251
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 
@@ -15,7 +15,7 @@ def take(session: Session, model: Any, count: int) -> range | list[int]:
     SQLite has one writer, so the next one is the highest plus one; PostgreSQL takes them from the sequence."""
     table = model.__table__
     if session.get_bind().dialect.name == "sqlite":
-        highest = session.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+        highest = session.connection().exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one()  # noqa: S608
         return range(highest + 1, highest + 1 + count)
     sequence = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
     return sorted(session.execute(sequence, {"table": table.name, "count": count}).scalars())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col
 
 from store.database import Stale
 from store.models import Case
+from store.rows import Unless, insert_rows
 
 
 def add_new(
@@ -19,10 +19,7 @@ def add_new(
 ) -> None:
     """Inserts the rows; one whose `unique` columns are taken (among the rows where the SQL `among` holds) is left
     as it is."""
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    where = text(among) if among else None
-    statement = dialect.insert(model.__table__).on_conflict_do_nothing(index_elements=unique, index_where=where)
-    session.connection().execute(statement, rows)
+    insert_rows(session, model, rows, unless=Unless(tuple(unique), among))
 
 
 def change(session: Session, case: Case, **values: Any) -> None:
