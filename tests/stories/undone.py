@@ -1,0 +1,82 @@
+"""What a database still has to do: by this a story knows when everything that was to happen has happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from store.models import Case, Delivery, Owed, Timer
+
+
+class Left(Enum):
+    """What is left to do at a moment."""
+
+    NOTHING = auto()
+    WAITS = auto()
+    """Something could be done, and nobody does it yet."""
+    UNDER_WAY = auto()
+    """Somebody is at work."""
+
+
+def left_to_do(session: Session, now: datetime) -> Left:
+    """What the database has to do at this moment. One statement: its parts see the same rows on any engine."""
+    is_claimed, is_due = session.execute(select(or_(*_claimed(now)), or_(*_due(now)))).one()
+    if is_claimed:
+        return Left.UNDER_WAY
+    return Left.WAITS if is_due else Left.NOTHING
+
+
+def _claimed(now: datetime) -> list[Any]:
+    delivery = [col(Delivery.due_at).is_not(None), col(Delivery.lease_until) > now]
+    return [
+        select(col(Owed.id)).where(col(Owed.state) == "sending", col(Owed.lease_until) > now).exists(),
+        select(col(Timer.case_id)).where(col(Timer.lease_until) > now).exists(),
+        select(col(Delivery.id)).where(*delivery).exists(),
+    ]
+
+
+def _due(now: datetime) -> list[Any]:
+    free = or_(col(Timer.lease_until).is_(None), col(Timer.lease_until) <= now)
+    return [
+        select(col(Timer.case_id)).where(col(Timer.due_at) <= now, free).exists(),
+        select(col(Delivery.id)).where(col(Delivery.due_at) <= now).exists(),
+        _may_leave(now),
+    ]
+
+
+def _may_leave(now: datetime) -> Any:
+    """Messages that no earlier one of their case holds back. A card that is only to be edited holds up nobody."""
+    owed: Any = aliased(Owed)
+    earlier: Any = aliased(Owed)
+    case: Any = aliased(Case)
+    is_behind = exists().where(
+        earlier.case_id == owed.case_id,
+        earlier.channel == owed.channel,
+        earlier.id < owed.id,
+        earlier.state.in_(("owed", "sending")),
+        or_(earlier.kind != "card", case.card_ts.is_(None)),
+    )
+    ready = or_(
+        and_(owed.state == "owed", owed.not_before_at <= now), and_(owed.state == "sending", owed.lease_until <= now)
+    )
+    return select(owed.id).outerjoin(case, case.id == owed.case_id).where(ready, ~is_behind).exists()
+
+
+def next_due(session: Session, now: datetime) -> datetime | None:
+    """The next moment after `now` at which something is due, or somebody's claim ends."""
+    is_sending, is_owed = col(Owed.state) == "sending", col(Owed.state) == "owed"
+    moments = (
+        select(func.min(col(Timer.due_at))).where(col(Timer.due_at) > now),
+        select(func.min(col(Timer.lease_until))).where(col(Timer.lease_until) > now),
+        select(func.min(col(Delivery.due_at))).where(col(Delivery.due_at) > now),
+        select(func.min(col(Delivery.lease_until))).where(col(Delivery.lease_until) > now),
+        select(func.min(col(Owed.not_before_at))).where(is_owed, col(Owed.not_before_at) > now),
+        select(func.min(col(Owed.lease_until))).where(is_sending, col(Owed.lease_until) > now),
+    )
+    found = (session.execute(moment).scalar() for moment in moments)
+    return min((at for at in found if at is not None), default=None)
