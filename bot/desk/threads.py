@@ -28,11 +28,6 @@ from store.ids import new_key
 from store.models import PRIORITIES, Case, Note
 from store.writing import add_new, change
 
-UNKNOWN_WORKFLOW = "thread"
-"""The workflow of a thread where neither the channel nor the policy names one: it goes to the role for what is
-unrouted."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where the card goes, if not to the owner's channel."""
@@ -67,7 +62,7 @@ def open_by_hand(tx: Tx, command: OpenByHand) -> Outcome:
     if before := answered(tx, command):
         return before
     check_may_open(tx)
-    case = _open(tx, command, command.workflow or tx.policy.team.defaults.thread_workflow or UNKNOWN_WORKFLOW, None)
+    case = _open(tx, command, command.workflow or tx.policy.team.defaults.thread_workflow, None)
     return answer(tx, command.request_key, _opened(tx, case, What.OPENED_BY_HAND))
 
 
@@ -100,7 +95,7 @@ def case_of_thread(tx: Tx, channel: str, thread_ts: str) -> Case | None:
 
 def _workflow_of(tx: Tx, channel: str) -> str:
     named = (name for name, contract in tx.policy.workflows.items() if channel in contract.threads)
-    return next(named, None) or tx.policy.team.defaults.thread_workflow or UNKNOWN_WORKFLOW
+    return next(named, None) or tx.policy.team.defaults.thread_workflow
 
 
 def _open(tx: Tx, command: OpenThread | OpenByHand, workflow: str, place: _Place | None) -> Case:

@@ -23,6 +23,8 @@ SWEEP_EVERY = 10.0
 RETRY_AFTER = timedelta(seconds=1)
 BREATH = 0.01
 """Seconds between two ticks of a loop, so that a storm of commits does not become a storm of looks."""
+RESTS = 4
+"""After a look in vain, this many times as long as it took: with much waiting, looking is no more than a fifth."""
 STOPS_WITHIN = 10.0
 
 
@@ -120,15 +122,17 @@ class Scheduler:
             if self._stopping:
                 return
             driven.wanted.clear()
+            rest = BREATH
             try:
-                await self._run_once(driven)
+                rest = await self._run_once(driven)
             except Exception:
                 log.exception("a loop failed", extra={"loop": driven.loop.name, "reference": new_key("fault")[:18]})
                 self._arm(driven, self._context.clock.now() + RETRY_AFTER)
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(rest)
 
-    async def _run_once(self, driven: _Driven) -> None:
-        run = _Run()
+    async def _run_once(self, driven: _Driven) -> float:
+        """One tick; how many seconds the loop rests after it."""
+        run, start = _Run(), asyncio.get_running_loop().time()
         token = _run.set(run)
         try:
             count = await driven.loop.tick()
@@ -137,8 +141,10 @@ class Scheduler:
             _run.reset(token)
         if count:
             self._wake_all()
-        elif driven.loop.next_due:
+            return BREATH
+        if driven.loop.next_due:
             await self._arm_for_next(driven, driven.loop.next_due)
+        return max(BREATH, RESTS * (asyncio.get_running_loop().time() - start))
 
     async def _arm_for_next(self, driven: _Driven, next_due: Callable[[Session], datetime | None]) -> None:
         """Sets the wake for what is due next. What is due already although the tick found nothing to do (others have

@@ -33,7 +33,7 @@ LADDER_OF = {ladder.window: ladder for ladder in Ladder}
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One telling: whom, how long after the one before (None: at once), and its place (from 1) among all."""
+    """One telling: whom, how long after the one before (None: at once, the first), and its place (from 1) among all."""
 
     to: str
     after: Length | None
@@ -71,14 +71,12 @@ class Due:
 def what_is_due(
     *, step: int, reminders: int, due_at: datetime, is_breached: bool, ladder: Sequence[Rung], now: datetime
 ) -> Due:
-    """What the timer at `step` does now. Reminders of a window that has passed meanwhile are skipped; the first rung
-    waits for its own distance from the passing, if it has one."""
+    """What the timer at `step` does now. Reminders of a window that has passed meanwhile are skipped."""
     if step < reminders and due_at > now:
         return Due(reminds=True)
     passes = due_at <= now and not is_breached
     done = max(step - reminders, 0)
-    waits = passes and done == 0 and bool(ladder) and ladder[0].after is not None
-    return Due(passes=passes, rung=None if waits or done >= len(ladder) else done)
+    return Due(passes=passes, rung=done if done < len(ladder) else None)
 
 
 def next_due(

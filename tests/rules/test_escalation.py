@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rules.escalation import Due, Rung, next_due, resumes_at, role_named, rungs, what_is_due
+from bot.rules.escalation import Due, next_due, resumes_at, role_named, rungs, what_is_due
 from runbooks.calendars import build_calendar
 from runbooks.lengths import parse_length
 from runbooks.team import LadderStep, Role
@@ -53,10 +53,10 @@ def test_an_owner_without_backup_has_none_to_tell() -> None:
     assert role_named("backup", owner=ALONE, accountable="success", steward="data") is None
 
 
-def due(step: int, *, minutes: int = 0, is_breached: bool = False, ladder: tuple[Rung, ...] = RUNGS) -> Due:
+def due(step: int, *, minutes: int, is_breached: bool) -> Due:
     """What is due `minutes` after the window's end, with two reminders before it."""
     return what_is_due(
-        step=step, reminders=2, due_at=NOW - minutes * MINUTE, is_breached=is_breached, ladder=ladder, now=NOW
+        step=step, reminders=2, due_at=NOW - minutes * MINUTE, is_breached=is_breached, ladder=RUNGS, now=NOW
     )
 
 
@@ -76,12 +76,6 @@ def due(step: int, *, minutes: int = 0, is_breached: bool = False, ladder: tuple
 )
 def test_what_is_due_follows_from_the_step(step: int, minutes: int, is_breached: bool, expected: Due) -> None:
     assert due(step, minutes=minutes, is_breached=is_breached) == expected
-
-
-def test_a_first_step_with_a_distance_waits_for_it_after_the_end() -> None:
-    late = rungs([LadderStep(to="on_call", after=parse_length("15m"))])
-    assert due(2, ladder=late) == Due(passes=True)
-    assert due(2, minutes=15, is_breached=True, ladder=late) == Due(rung=0)
 
 
 @pytest.mark.parametrize(
