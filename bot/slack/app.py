@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.context import Context
 from bot.slack.asking import of_click, of_command, of_event, of_shortcut, of_submission
-from bot.slack.client import error_of
-from bot.slack.directory import Directory
+from bot.slack.client import error_of, without_token
+from bot.slack.directory import PATIENCE, Directory
 from bot.slack.edge import Edge
 from bot.slack.links import Links
 from bot.slack.listeners import buttons, events, forms, shortcuts, slashes
@@ -45,8 +44,9 @@ class SlackEdge:
 
     def __init__(self, context: Context, client: AsyncWebClient) -> None:
         self.edge = Edge(context, client, Directory(context, client), Links(client))
-        self.app = _app(context, client, self.edge)
+        self._identity: AuthorizeResult | None = None
         self._socket: AsyncSocketModeHandler | None = None
+        self.app = self._build()
 
     @property
     def is_connected(self) -> bool:
@@ -64,10 +64,16 @@ class SlackEdge:
         try:
             answer = await self.edge.client.auth_test()
         except SlackApiError as fault:
-            raise SlackFault(
-                f"SLACK_BOT_TOKEN: Slack says {error_of(fault)}; install the app and copy the token"
-            ) from None
+            said = error_of(fault)
+            raise SlackFault(f"SLACK_BOT_TOKEN: Slack says {said}; install the app and copy its bot token") from None
         self.edge.directory.team = str(answer["team_id"])
+        self._identity = AuthorizeResult(
+            enterprise_id=None,
+            team_id=str(answer["team_id"]),
+            bot_user_id=str(answer["user_id"]),
+            bot_id=str(answer["bot_id"]),
+            bot_token=self.edge.client.token,
+        )
         return str(answer["user_id"])
 
     async def connect(self, app_token: str) -> None:
@@ -92,36 +98,37 @@ class SlackEdge:
         answer = await self.app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(answer)
 
+    async def _authorize(self, team_id: str | None) -> AuthorizeResult:
+        """Who we are, for Bolt. A click does not wait for Slack to say so: without it, nobody is known to be ours."""
+        if self._identity is None:
+            try:
+                await asyncio.wait_for(self.identify(), PATIENCE)
+            except Exception:
+                log.warning("Slack does not say who we are", exc_info=True)
+        return self._identity or AuthorizeResult(enterprise_id=None, team_id=team_id, bot_token=self.edge.client.token)
 
-def _app(context: Context, client: AsyncWebClient, edge: Edge) -> AsyncApp:
-    secret = context.settings.slack_signing_secret
-    app = AsyncApp(
-        client=client,
-        signing_secret=secret.get_secret_value() if secret else None,
-        process_before_response=True,
-        logger=logging.getLogger("slack_bolt"),
-    )
-    app.middleware(_whose(edge))
-    for event, listener in EVENTS.items():
-        app.event(event)(bound(edge, listener, of_event))
-    for command, listener in COMMANDS.items():
-        app.command(command)(bound(edge, listener, of_command))
-    for callback_id, listener in SHORTCUTS.items():
-        app.shortcut(callback_id)(bound(edge, listener, of_shortcut))
-    for action_id, listener in ACTIONS.items():
-        app.action(action_id)(bound(edge, listener, of_click))
-    for callback_id, listener in VIEWS.items():
-        app.view(callback_id)(bound(edge, listener, of_submission))
-    return app
+    def _build(self) -> AsyncApp:
+        """Bolt's app. What is pressed most comes first: Bolt asks its listeners one after the other."""
+        secret, edge = self.edge.context.settings.slack_signing_secret, self.edge
 
+        async def authorize(team_id: str | None) -> AuthorizeResult:
+            return await self._authorize(team_id)
 
-def _whose(edge: Edge) -> Callable[..., Awaitable[Any]]:
-    """Learns whose workspace it is from Bolt's own auth.test, where nobody asked before."""
-
-    async def learn(context: AsyncBoltContext, next: Callable[[], Awaitable[Any]]) -> Any:
-        found = context.authorize_result
-        if edge.directory.team is None and found is not None:
-            edge.directory.team = found.team_id
-        return await next()
-
-    return learn
+        app = AsyncApp(
+            client=without_token(edge.client),
+            authorize=authorize,
+            signing_secret=secret.get_secret_value() if secret else None,
+            process_before_response=True,
+            logger=logging.getLogger("slack_bolt"),
+        )
+        for action_id, listener in ACTIONS.items():
+            app.action(action_id)(bound(edge, listener, of_click))
+        for callback_id, listener in VIEWS.items():
+            app.view(callback_id)(bound(edge, listener, of_submission))
+        for command, listener in COMMANDS.items():
+            app.command(command)(bound(edge, listener, of_command))
+        for event, listener in EVENTS.items():
+            app.event(event)(bound(edge, listener, of_event))
+        for callback_id, listener in SHORTCUTS.items():
+            app.shortcut(callback_id)(bound(edge, listener, of_shortcut))
+        return app

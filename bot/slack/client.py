@@ -49,6 +49,11 @@ def make_client(token: str | None, base_url: str, session: aiohttp.ClientSession
     return AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
 
 
+def without_token(client: AsyncWebClient) -> AsyncWebClient:
+    """The same client for Bolt, which then asks us who we are and not Slack, at a click of all times."""
+    return AsyncWebClient(base_url=client.base_url, session=client.session, retry_handlers=[])
+
+
 def error_of(fault: SlackApiError) -> str:
     """Slack's word for what went wrong; `http_502` and the like where it gave none."""
     try:
