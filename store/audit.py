@@ -20,7 +20,7 @@ from sqlalchemy import Text, bindparam, cast, exists, literal, select, update
 from sqlmodel import Session, col
 
 from store.models import AuditEntry, AuditHead, Case
-from store.rows import insert_rows
+from store.rows import insert_rows, lock_rows
 
 DESK = "desk"
 """The chain of what belongs to no case: policy changes, sign-ins, refused requests."""
@@ -144,10 +144,7 @@ def _body(entry: NewEntry, seq: int, at: datetime) -> dict[str, Any]:
 def _lock_heads(session: Session, chains: set[str]) -> dict[str, tuple[int, str]]:
     if not chains:
         return {}
-    wanted = select(col(AuditHead.chain), col(AuditHead.seq), col(AuditHead.hash)).where(
-        col(AuditHead.chain).in_(sorted(chains))
-    )
-    rows = session.execute(wanted.order_by(col(AuditHead.chain)).with_for_update())
+    rows = lock_rows(session, "SELECT chain, seq, hash FROM audit_heads WHERE chain AMONG ORDER BY chain", chains)
     return {chain: (seq, head) for chain, seq, head in rows}
 
 

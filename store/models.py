@@ -18,6 +18,13 @@ CLOSED = ("resolved", "failed")
 PRIORITIES = ("P1", "P2", "P3", "P4")
 ROUTES = ("auto_fix", "owner_queue", "on_call")
 
+SQLModel.metadata.naming_convention = {
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+}
+"""The names that PostgreSQL gives by itself; a migration needs them on SQLite as well."""
+
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     """CHECK that a column holds one of these words."""

@@ -1,12 +1,13 @@
-"""Rows in bulk: inserts whose SQL is made once, and which write many rows in one step.
+"""Rows in bulk: inserts whose SQL is made once and which write many rows in one step, and rows locked by their keys.
 
 SQLAlchemy makes the SQL and converts the values; what is spared is its work for each call and each row, and, on
 SQLite, giving up the interpreter's lock once for each row."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -103,3 +104,13 @@ def _statement(dialect: Dialect, table: Table, unless: Unless | None) -> Any:
         return statement
     where = text(unless.among) if unless.among else None
     return statement.on_conflict_do_nothing(index_elements=list(unless.unique), index_where=where)
+
+
+def lock_rows(session: Session, select: str, keys: Iterable[str]) -> Sequence[Any]:
+    """The rows of a SELECT in which `AMONG` stands for "is one of `keys`", locked in its order until the commit: on
+    SQLite there is one writer, on PostgreSQL each row is."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        sql, parameter = select.replace("AMONG", "IN (SELECT value FROM json_each(?))"), json.dumps(list(keys))
+        return connection.exec_driver_sql(sql, (parameter,)).all()
+    return connection.exec_driver_sql(f"{select.replace('AMONG', '= ANY(%s)')} FOR UPDATE", (list(keys),)).all()
