@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import rfc8785
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from bot.desk.opening import Opening, open_cases, report_row
@@ -26,6 +26,7 @@ from runbooks.templates import ExpressionFault, Missing
 from store.audit import canonical
 from store.ids import take
 from store.models import Case, Event, ExceptionReport, SeenRequest
+from store.rows import insert_rows, lock_rows
 
 OTHER = "other"
 
@@ -151,7 +152,7 @@ def _remember(tx: Tx, answered: Sequence[tuple[Submission, Answer | None]]) -> N
         if submission.key and isinstance(answer, tuple)
     ]
     if rows:
-        tx.session.execute(insert(SeenRequest), rows)
+        insert_rows(tx.session, SeenRequest, rows)
 
 
 def _take_in(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
@@ -195,7 +196,7 @@ def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
         }
         for event_id, report in zip(ids, having, strict=True)
     ]
-    tx.session.execute(insert(Event), rows)
+    insert_rows(tx.session, Event, rows)
     left = iter(ids)
     return [next(left) if report.event is not None else None for report in reports]
 
@@ -246,10 +247,13 @@ def _group(routing: Routing, names: Mapping[str, Any]) -> str | None:
 
 def _open_matches(tx: Tx, keys: set[str]) -> dict[str, _Match]:
     """The open cases of these keys, locked in the order of their ids: two writers cannot wait for each other."""
-    columns = select(col(Case.match_key), col(Case.id), col(Case.occurrences), col(Case.channel))
-    wanted = columns.where(col(Case.match_key).in_(keys), col(Case.closed_at).is_(None))
-    rows = tx.session.execute(wanted.order_by(col(Case.id)).with_for_update())
+    rows = lock_rows(tx.session, _OPEN_CASES, keys)
     return {key: _Match(case_id, occurrences, channel) for key, case_id, occurrences, channel in rows}
+
+
+_OPEN_CASES = (
+    "SELECT match_key, id, occurrences, channel FROM cases WHERE closed_at IS NULL AND match_key AMONG ORDER BY id"
+)
 
 
 def _open(tx: Tx, opening: Sequence[_Prepared], matches: Mapping[str, _Match]) -> None:
@@ -317,7 +321,7 @@ def _join(tx: Tx, joining: Sequence[tuple[_Prepared, _Match, int]]) -> None:
             event=each.event_id,
         )
         tx.owe_card(match.case_id, match.channel)
-    tx.session.execute(insert(ExceptionReport), rows)
+    insert_rows(tx.session, ExceptionReport, rows)
     _count(tx, {match.case_id: match for _, match, _ in joining})
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-
-from sqlalchemy import insert
 
 from bot.desk.people import find_role
 from bot.desk.tx import Tx
@@ -16,6 +15,7 @@ from bot.rules.windows import Window, next_step, window
 from runbooks.lengths import Length
 from store.ids import take
 from store.models import Case, ExceptionReport, Timer
+from store.rows import insert_rows
 
 PROGRESS = "queued"
 
@@ -49,11 +49,9 @@ def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
     ids = list(take(tx.session, Case, len(openings)))
     windows = _windows(tx, openings)
     rows = [_case_row(tx, *each) for each in zip(ids, openings, windows, strict=True)]
-    tx.session.execute(insert(Case), rows)
-    tx.session.execute(insert(ExceptionReport), [_report_row(tx, *pair) for pair in zip(ids, openings, strict=True)])
-    tx.session.execute(
-        insert(Timer), [timer for pair in zip(ids, windows, strict=True) for timer in _timers(tx, *pair)]
-    )
+    insert_rows(tx.session, Case, rows)
+    insert_rows(tx.session, ExceptionReport, [_report_row(tx, *pair) for pair in zip(ids, openings, strict=True)])
+    insert_rows(tx.session, Timer, [timer for pair in zip(ids, windows, strict=True) for timer in _timers(tx, *pair)])
     for row, opening in zip(rows, openings, strict=True):
         _on_record(tx, row, opening)
         tx.owe_card(row["id"], row["channel"])
@@ -167,6 +165,12 @@ def _timers(tx: Tx, case_id: int, windows: tuple[Window, Window]) -> list[dict[s
     return timers
 
 
+@lru_cache(maxsize=256)
+def _words(length: Length) -> str:
+    """A policy has few lengths, and each case names two."""
+    return str(length)
+
+
 def _on_record(tx: Tx, row: dict[str, Any], opening: Opening) -> None:
     routing = opening.routing
     tx.record(
@@ -185,8 +189,8 @@ def _on_record(tx: Tx, row: dict[str, Any], opening: Opening) -> None:
         not_met=list(routing.not_met),
         owner=row["owner"],
         priority=row["priority"],
-        acknowledge_within=str(routing.terms.acknowledge_within),
-        resolve_within=str(routing.terms.resolve_within),
+        acknowledge_within=_words(routing.terms.acknowledge_within),
+        resolve_within=_words(routing.terms.resolve_within),
         acknowledge_due_at=row["acknowledge_due_at"].isoformat(),
         resolve_due_at=row["resolve_due_at"].isoformat(),
         policy=row["policy_digest"],
