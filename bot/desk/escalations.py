@@ -21,6 +21,7 @@ from bot.desk.telling import channel_line, direct, in_thread, page
 from bot.desk.timers import DueTimer
 from bot.desk.tx import Tx
 from bot.rules.escalation import LADDER_OF, Ladder, Rung, next_due, role_named, what_is_due
+from bot.rules.lifecycle import MOVES, Action, State
 from bot.rules.permissions import Act
 from bot.rules.saying import What
 from bot.rules.windows import next_step
@@ -231,8 +232,12 @@ def _rearm(tx: Tx, going: Ongoing, ladder: Ladder, rungs: Sequence[Rung], done: 
 
 
 def _fire_lease(tx: Tx, going: Ongoing, timer: DueTimer, telling: _Telling) -> None:
-    """The acknowledgement has run out: the case is queued again, and the unacknowledged ladder goes on at once."""
+    """The acknowledgement has run out: the case is queued again, and the unacknowledged ladder goes on at once. A case
+    that is closing waits for its checks, not for a person."""
     case, had_it = going.case, going.case.assignee or going.case.acknowledged_by
+    if State(case.state) not in MOVES[Action.LAPSE].origins:
+        clocks.renew_lease(tx, going)
+        return
     going.enter("queued", at=tx.now, assignee=None, acknowledged_at=None, acknowledged_by=None, lease_until=None)
     going.set(exhausted=False)
     going.drop("lease")

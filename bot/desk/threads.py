@@ -28,6 +28,7 @@ from store.ids import new_key
 from store.models import PRIORITIES, Case, Note
 from store.writing import add_new, change
 
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where the card goes, if not to the owner's channel."""
