@@ -13,6 +13,7 @@ from runbooks.team import Ladders, Priority
 from runbooks.templates import ExpressionFault, Text
 
 UNROUTED_PRIORITY = "P3"
+HIDDEN = "•••"
 LOOP_PROOF = ("policy_fault", "dead_letter")
 """Failure modes of the machine itself that pass by the routing rules, so that a faulty rule cannot loop."""
 
@@ -75,7 +76,7 @@ def _by_rules(
     not_met: list[str] = []
     fault = None
     for rule in contract.routing:
-        facts.update(rule.when.facts(names))
+        facts.update(_shown(rule.when.facts(names), contract))
         try:
             decision = rule.when.decide(names)
         except ExpressionFault as raised:
@@ -84,9 +85,15 @@ def _by_rules(
         if decision.met:
             chosen = terms(policy, contract, failure_mode, rule, asked_priority)
             return Routing(chosen, f"routing rule {rule.name!r}: {decision.because}", facts, tuple(not_met), fault)
-        not_met.append(f"{rule.name}: {decision.because}")
+        not_met.append(f"{rule.name}: not met: {decision.because}")
     chosen = terms(policy, contract, failure_mode, None, asked_priority)
     return Routing(chosen, _mode_words(contract, failure_mode), facts, tuple(not_met), fault)
+
+
+def _shown(facts: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
+    """The facts as they may be kept: what the contract redacts is shown to nobody."""
+    hidden = {f"event.{name}" for name in contract.trigger.redact} if contract.trigger else set()
+    return {path: HIDDEN if path in hidden else value for path, value in facts.items()}
 
 
 def _mode_words(contract: Contract, failure_mode: str) -> str:

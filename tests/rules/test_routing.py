@@ -1,0 +1,115 @@
+"""Where an exception goes: the contract's word, the same every time, with its reasons."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.rules.routing import HIDDEN, Routing, route, terms_of
+from runbooks.policy import Policy, load
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+TRIAGE = "workflows/support-triage.yml"
+
+
+@pytest.fixture(scope="module")
+def policy(policy_files: dict[str, str]) -> Policy:
+    return load(policy_files)
+
+
+def routed(
+    policy: Policy, workflow: str, mode: str, *, event: dict[str, Any] | None = None, asked: str | None = None
+) -> Routing:
+    names = {"event": event or {}, "case": {"title": "It failed"}, "now": NOW}
+    return route(policy, workflow=workflow, failure_mode=mode, names=names, asked_priority=asked)
+
+
+# workflow, failure mode, event -> route, owner, priority, rule
+CASES = [
+    ("renewal-notice", "schema_drift", {}, "owner_queue", "revenue-ops", "P2", ""),
+    ("renewal-notice", "delivery_failed", {}, "on_call", "revenue-ops", "P1", ""),
+    ("refund", "delivery_failed", {}, "owner_queue", "billing", "P1", ""),
+    ("refund", "duplicate", {}, "owner_queue", "data-steward", "P2", ""),
+    ("refund", "nobody_thought_of_it", {}, "owner_queue", "billing", "P2", ""),
+    ("renewal-notice", "nobody_thought_of_it", {}, "owner_queue", "revenue-ops", "P3", ""),
+    ("no-such-workflow", "delivery_failed", {}, "owner_queue", "revenue-ops", "P3", ""),
+    ("support-triage", "misrouted", {}, "owner_queue", "customer-success", "P2", ""),
+    ("support-triage", "misrouted", {"tier": "growth"}, "owner_queue", "customer-success", "P2", ""),
+    (
+        "support-triage",
+        "misrouted",
+        {"tier": "vip"},
+        "on_call",
+        "customer-success",
+        "P1",
+        "VIP customers go to on-call",
+    ),
+    ("support-triage", "policy_fault", {"tier": "vip"}, "owner_queue", "customer-success", "P3", ""),
+]
+
+
+@pytest.mark.parametrize(("workflow", "mode", "event", "to", "owner", "priority", "rule"), CASES)
+def test_the_contract_decides(
+    policy: Policy, workflow: str, mode: str, event: dict[str, Any], to: str, owner: str, priority: str, rule: str
+) -> None:
+    terms = routed(policy, workflow, mode, event=event).terms
+    assert (terms.route, terms.owner, terms.priority, terms.rule) == (to, owner, priority, rule)
+
+
+def test_it_says_which_rule_matched_and_what_it_saw(policy: Policy) -> None:
+    routing = routed(policy, "support-triage", "other", event={"tier": "vip"})
+    assert "VIP customers go to on-call" in routing.because
+    assert routing.facts == {"event.tier": "vip"}
+
+
+def test_a_missing_field_is_not_met_and_said(policy: Policy) -> None:
+    routing = routed(policy, "support-triage", "other")
+    assert routing.not_met == ("VIP customers go to on-call: not met: event.tier is missing",)
+    assert routing.policy_fault is None
+
+
+@pytest.mark.parametrize(
+    ("workflow", "event", "asked", "priority"),
+    [
+        ("refund", {}, "P4", "P4"),
+        ("no-such-workflow", {}, "P1", "P1"),
+        ("support-triage", {"tier": "vip"}, "P4", "P1"),
+    ],
+)
+def test_what_the_reporter_asks_for_wins_over_the_mode_and_not_over_a_rule(
+    policy: Policy, workflow: str, event: dict[str, Any], asked: str, priority: str
+) -> None:
+    assert routed(policy, workflow, "delivery_failed", event=event, asked=asked).terms.priority == priority
+
+
+def test_a_condition_that_is_no_yes_or_no_is_a_fault_of_the_policy_and_the_next_rule_is_asked(
+    policy_files: dict[str, str],
+) -> None:
+    text = policy_files[TRIAGE].replace("when: event.tier == 'vip'", "when: event.tier")
+    routing = routed(load(policy_files | {TRIAGE: text}), "support-triage", "misrouted", event={"tier": "vip"})
+    assert routing.policy_fault is not None
+    assert "VIP customers go to on-call" in routing.policy_fault
+    assert routing.terms.owner == "customer-success"
+
+
+def test_what_is_redacted_is_not_among_the_facts(policy_files: dict[str, str]) -> None:
+    path = "workflows/lead-routing.yml"
+    rule = "routing:\n  - name: Own people\n    when: event.email == 'a@acme.test'\n    priority: P4\n"
+    changed = load(policy_files | {path: policy_files[path] + "\n" + rule})
+    routing = routed(changed, "lead-routing", "other", event={"email": "a@acme.test"})
+    assert routing.terms.rule == "Own people"
+    assert routing.facts == {"event.email": HIDDEN}
+
+
+def test_the_terms_of_a_case_are_found_again_by_their_names(policy: Policy) -> None:
+    terms = routed(policy, "support-triage", "misrouted", event={"tier": "vip"}).terms
+    assert terms_of(policy, workflow="support-triage", failure_mode="misrouted", rule=terms.rule) == terms
+
+
+def test_a_contracts_ladder_takes_the_place_of_the_default_one_of_its_kind(policy: Policy) -> None:
+    own = routed(policy, "refund", "delivery_failed").terms.ladders
+    default = policy.team.defaults.escalation
+    assert [step.to for step in own.unacknowledged] == ["on_call", "steward"]
+    assert own.unresolved == default.unresolved
