@@ -106,14 +106,17 @@ def _fields(facts: CardFacts) -> Iterator[str]:
     case = facts.case
     yield f"*State*\n{spoken(case.state).capitalize()}"
     yield f"*Owner*\n{_owner(facts)}"
-    yield f"*Acknowledge by*\n{_acknowledge_by(case)}"
-    yield f"*Resolve by*\n{_resolve_by(facts)}"
+    if case.is_open:
+        yield f"*Acknowledge by*\n{_acknowledge_by(case)}"
+        yield f"*Resolve by*\n{_resolve_by(facts)}"
     if case.subject:
         yield f"*About*\n{quote(case.subject, 200)}"
 
 
 def _owner(facts: CardFacts) -> str:
     role = facts.names.role(facts.case.owner)
+    if not facts.case.is_open:
+        return role
     if not facts.person:
         return f"{role} → nobody yet"
     return f"{role} → {facts.names.person(facts.person)}{' (on call)' if facts.on_call else ''}"
@@ -153,8 +156,9 @@ def _ending(facts: CardFacts) -> str:
     case = facts.case
     assert case.closed_at is not None
     how = "Resolved" if case.state == "resolved" else "Given up"
+    late = " ⚠️ later than it was due" if case.resolution_breached_at else ""
     said = f": {quote(REASONS.get(case.resolution, case.resolution), 1000)}" if case.resolution else ""
-    return f"*{how}* {date(case.closed_at)}{said}"
+    return f"*{how}* {date(case.closed_at)}{late}{said}"
 
 
 def _going_on(facts: CardFacts, now: datetime) -> Iterator[str]:

@@ -58,6 +58,8 @@ class Edge:
         """An outcome in words."""
         policies, users = self.context.policies, people_in(outcome.facts)
         known = await self.context.desk.read(lambda session: names(session, policies.in_force(session), users))
+        if outcome.existed:
+            return Told(f"This thread is a case already: *{outcome.ref}*.")
         ref = f"*{outcome.ref}* " if outcome.ref else ""
         return Told(f"{ref}{sentence(outcome.what, outcome.facts, known)}")
 

@@ -55,7 +55,8 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     now_policy, policy = policies.in_force(session), policies.compiled(session, case.policy_digest)
     timers = list(session.execute(select(Timer).where(col(Timer.case_id) == case_id)).scalars())
     on_call = person_on_call(session, now_policy, find_role(now_policy, case.owner), at=now)
-    coming = tuple(_coming(session, now_policy, policy, case, timers)) if case.is_open else ()
+    ahead = _coming(session, now_policy, policy, case, timers) if case.is_open else ()
+    coming = tuple(sorted(ahead, key=lambda each: each.at))
     person = case.assignee or (on_call[0] if on_call else None)
     users = [person, case.acknowledged_by, case.opened_by, *(each.person for each in coming)]
     return CardFacts(

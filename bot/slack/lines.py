@@ -128,7 +128,7 @@ SENTENCES: Mapping[What, Sentence] = {
     ),
     What.HANDED_OFF: _handed_off,
     What.PRIORITY_CHANGED: lambda f: (
-        f":arrow_up_down: {f.who('by')} changed the priority from {f.word('from')} to {f.word('to')}."
+        f":arrow_right: {f.who('by')} changed the priority from {f.word('from')} to {f.word('to')}."
     ),
     What.SNOOZED: lambda f: f":zzz: {f.who('by')} silenced its reminders until {f.at('until')}. Its clocks run on.",
     What.SNOOZE_OVER: lambda f: ":alarm_clock: The snooze is over.",
@@ -159,7 +159,9 @@ SENTENCES: Mapping[What, Sentence] = {
     What.DELIVERY_ASKED: _delivery_asked,
     What.DELIVERY_DONE: _delivery_done,
     What.DELIVERY_FAILED: _delivery_failed,
-    What.DEAD_LETTER: lambda f: f":skull: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}.",
+    What.DEAD_LETTER: lambda f: (
+        f":outbox_tray: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}."
+    ),
     What.POLICY_CHANGED: lambda f: ":scroll: The policy has changed.",
 }
 

@@ -29,6 +29,8 @@ R = TypeVar("R")
 PAGE = 10
 LATE_FOR = timedelta(days=7)
 HOME_CASES = 8
+MACHINE_DETAIL = frozenset({"policy", "match_key", "text_digest", "response_digest", "message_ts"})
+"""Of the audit entries, what only a program reads; `/v1/cases/{ref}/audit` has it."""
 Listing = tuple[str, queues.Cases, Names]
 
 
@@ -159,8 +161,10 @@ async def audit_page(edge: Edge, asker: Asker, case_id: int, page: int) -> Block
 def entry_line(entry: Mapping[str, Any], known: Names) -> str:
     """An audit entry in words."""
     at = date(datetime.fromisoformat(entry["at"]))
-    head = f"*{entry['seq']}* · {at} · {known.person(entry['actor'].get('id'))} · *{quote(entry['action'], 80)}*"
-    detail = [f"{spoken(key)}: {quote(_said(value), 160)}" for key, value in entry["detail"].items() if value]
+    action = spoken(str(entry["action"]).removeprefix("case.").replace(".", " "))
+    head = f"*{entry['seq']}* · {at} · {known.person(entry['actor'].get('id'))} · *{action}*"
+    told = {key: value for key, value in entry["detail"].items() if value and key not in MACHINE_DETAIL}
+    detail = [f"{spoken(key)}: {quote(_said(value), 160)}" for key, value in told.items()]
     return cut("\n".join([head, *(" · ".join(detail[at : at + 3]) for at in range(0, len(detail), 3))]), 900)
 
 
