@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -22,6 +22,7 @@ from store.models import Case, Owed
 
 CLAIM_LEASE = timedelta(seconds=30)
 """Longer than a sender may take."""
+COLUMNS = ("id", "kind", "key", "case_id", "channel", "payload", "attempts", "maybe_sent", "state", "created_at")
 WINDOW = 100
 """So many messages are looked at in one claim."""
 
@@ -67,12 +68,14 @@ class Undelivered(Exception):
 @dataclass(frozen=True, slots=True)
 class ClaimOwed:
     """What may be claimed: `may_send(kind, channel)` is asked for each candidate, in their order, and takes the
-    tokens; `held` are the channels that cannot send now, `updates_held` says that no card can be updated."""
+    tokens; `held` are the channels that cannot send now, `updates_held` says that no card can be updated. `among`:
+    only messages of these ids, which `find_owed` found."""
 
     may_send: Callable[[Kind, str], bool]
     kinds: tuple[str, ...]
     held: tuple[str, ...] = ()
     updates_held: bool = False
+    among: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,18 @@ class NotSent:
     again_at: datetime
 
 
+def find_owed(session: Session, now: datetime, command: ClaimOwed) -> tuple[int, ...]:
+    """The ids of what a claim would look at. With many messages waiting for their channels this takes a while, so it
+    is asked beside the writers."""
+    return tuple(row.id for row in _candidates(session, now, command, lock=False))
+
+
 def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
     """Takes messages that are due for one lease, pages first. One at a time for each case and channel, in their
     order; a message whose sender did not come back within its lease is taken over as perhaps sent."""
     chosen = [
         row
-        for row in _candidates(tx, command)
+        for row in _candidates(tx.session, tx.now, command, lock=True)
         if command.may_send(_cost(row.kind, is_update=row.card_ts is not None), row.channel)
     ]
     if chosen:
@@ -138,51 +147,46 @@ def _claimed(row: Any) -> Claimed:
     )
 
 
-def _candidates(tx: Tx, command: ClaimOwed) -> Sequence[Any]:
+def _candidates(session: Session, now: datetime, command: ClaimOwed, *, lock: bool) -> Sequence[Any]:
     outbox: Any = aliased(Owed)
     earlier: Any = aliased(Owed)
     cases: Any = aliased(Case)
-    columns = [
-        getattr(outbox, name)
-        for name in (
-            "id",
-            "kind",
-            "key",
-            "case_id",
-            "channel",
-            "payload",
-            "attempts",
-            "maybe_sent",
-            "state",
-            "created_at",
-        )
-    ]
+    columns = [getattr(outbox, name) for name in COLUMNS]
     is_due = or_(
-        and_(outbox.state == "owed", outbox.not_before_at <= tx.now),
-        and_(outbox.state == "sending", outbox.lease_until <= tx.now),
+        and_(outbox.state == "owed", outbox.not_before_at <= now),
+        and_(outbox.state == "sending", outbox.lease_until <= now),
     )
     in_front = exists().where(
         earlier.case_id == outbox.case_id,
         earlier.channel == outbox.channel,
         earlier.id < outbox.id,
-        earlier.state.in_(("owed", "sending")),
+        earlier.state.in_(_waiting()),
         or_(earlier.kind != "card", cases.card_ts.is_(None)),
     )
     wanted = (
         select(*columns, cases.card_ts)
         .outerjoin(cases, cases.id == outbox.case_id)
-        .where(is_due, outbox.kind.in_(command.kinds), ~in_front)
+        .where(outbox.state.in_(_waiting()), is_due, outbox.kind.in_(command.kinds), ~in_front)
         .order_by(case((outbox.kind == "page", 0), else_=1), outbox.id)
         .limit(WINDOW)
-        .with_for_update(skip_locked=True, of=outbox)
     )
+    if lock:
+        wanted = wanted.with_for_update(skip_locked=True, of=outbox)
     if command.held:
         wanted = wanted.where(
             or_(outbox.channel.not_in(command.held), and_(outbox.kind == "card", cases.card_ts.is_not(None)))
         )
     if command.updates_held:
         wanted = wanted.where(or_(outbox.kind != "card", cases.card_ts.is_(None)))
-    return tx.session.execute(wanted).all()
+    if command.among is not None:
+        wanted = wanted.where(outbox.id.in_(command.among))
+    return session.execute(wanted).all()
+
+
+def _waiting() -> Any:
+    """The states of what has not left, written into the SQL: SQLite uses an index of some rows only where the words
+    of its condition stand in the query."""
+    return bindparam(None, ("owed", "sending"), expanding=True, literal_execute=True)
 
 
 def sent(tx: Tx, command: Sent) -> None:
@@ -258,7 +262,8 @@ def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:
 
 def next_due(session: Session, *, kinds: tuple[str, ...]) -> datetime | None:
     """When the next message may be sent or taken over; None: nothing is owed. A channel's pace is not in it."""
-    owed = select(func.min(col(Owed.not_before_at))).where(col(Owed.state) == "owed", col(Owed.kind).in_(kinds))
-    left = select(func.min(col(Owed.lease_until))).where(col(Owed.state) == "sending", col(Owed.kind).in_(kinds))
+    waiting = col(Owed.state).in_(_waiting()), col(Owed.kind).in_(kinds)
+    owed = select(func.min(col(Owed.not_before_at))).where(*waiting, col(Owed.state) == "owed")
+    left = select(func.min(col(Owed.lease_until))).where(*waiting, col(Owed.state) == "sending")
     times = [session.execute(each).scalar() for each in (owed, left)]
     return min((at for at in times if at is not None), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -115,7 +116,11 @@ class Outbox:
             return []
         held, updates_held = self._pace.held()
         command = ClaimOwed(self._pace.may_send, self._kinds, held, updates_held)
-        return await self._desk.run(outbox.claim_owed, command, actor=SYSTEM)
+        now = self._clock.now()
+        found = await self._desk.read(lambda session: outbox.find_owed(session, now, command))
+        if not found:
+            return []
+        return await self._desk.run(outbox.claim_owed, replace(command, among=found), actor=SYSTEM)
 
     async def _send(self, message: Claimed) -> None:
         try:

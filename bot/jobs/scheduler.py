@@ -25,6 +25,7 @@ BREATH = 0.01
 """Seconds between two ticks of a loop, so that a storm of commits does not become a storm of looks."""
 RESTS = 4
 """After a look in vain, this many times as long as it took: with much waiting, looking is no more than a fifth."""
+LONGEST_REST = 1.0
 STOPS_WITHIN = 10.0
 
 
@@ -144,7 +145,7 @@ class Scheduler:
             return BREATH
         if driven.loop.next_due:
             await self._arm_for_next(driven, driven.loop.next_due)
-        return max(BREATH, RESTS * (asyncio.get_running_loop().time() - start))
+        return min(max(BREATH, RESTS * (asyncio.get_running_loop().time() - start)), LONGEST_REST)
 
     async def _arm_for_next(self, driven: _Driven, next_due: Callable[[Session], datetime | None]) -> None:
         """Sets the wake for what is due next. What is due already although the tick found nothing to do (others have
