@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlmodel import Session
 
 from bot.clock import Clock
+from bot.desk.joining import Joining
 from bot.desk.policies import Policies
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM, Actor
@@ -18,6 +20,7 @@ from store.database import Database
 
 C = TypeVar("C")
 R = TypeVar("R")
+S = TypeVar("S", bound=Sized)
 Act = Callable[[Tx, C], R]
 JoinedAct = Callable[[Tx, Sequence[C]], Sequence[R]]
 
@@ -37,7 +40,7 @@ class Desk:
         self.clock = clock
         self.policies = policies
         self.on_commit: Callable[[], None] = lambda: None
-        self._joined: dict[Any, Callable[[Session, list[Any]], Sequence[Any]]] = {}
+        self._joined: dict[Any, Joining[Any, Any]] = {}
 
     async def run(self, act: Act[C, R], command: C, *, actor: Actor) -> R:
         """The result of `act(tx, command)`, after its commit. What `act` refuses is rolled back, recorded in
@@ -48,12 +51,13 @@ class Desk:
             raise result.refused
         return result
 
-    async def run_joined(self, act: JoinedAct[C, R], command: C) -> R:
+    async def run_joined(self, act: JoinedAct[S, R], command: S) -> R:
         """Like `run` for a set-based function, which refuses nothing: the commands that wait are given to it
         together, and it returns one result for each. It names its actors itself."""
-        joined = self._joined.setdefault(act, lambda session, commands: self._act_joined(session, act, commands))
-        result: R = await asyncio.wrap_future(self.database.write_joined(joined, command))
-        self.on_commit()
+        joining = self._joined.get(act)
+        if joining is None:
+            joining = self._joined[act] = Joining(lambda commands: self._write_joined(act, commands), self._committed)
+        result: R = await joining.run(command)
         return result
 
     async def read(self, query: Callable[[Session], R]) -> R:
@@ -80,7 +84,13 @@ class Desk:
             refusal.flush()
             return _Refusal(refused)
 
-    def _act_joined(self, session: Session, act: JoinedAct[C, R], commands: Sequence[C]) -> Sequence[R]:
+    def _write_joined(self, act: JoinedAct[Any, R], commands: Sequence[Any]) -> Future[Sequence[R]]:
+        return self.database.write(lambda session: self._act_joined(session, act, commands))
+
+    def _committed(self) -> None:
+        self.on_commit()
+
+    def _act_joined(self, session: Session, act: JoinedAct[Any, R], commands: Sequence[Any]) -> Sequence[R]:
         tx = Tx(session, self.clock.now(), SYSTEM, self.policies)
         results = act(tx, commands)
         tx.flush()

@@ -58,6 +58,10 @@ class Submission:
     key: str | None = None
     digest: str = ""
 
+    def __len__(self) -> int:
+        """How many reports it brings."""
+        return len(self.reports)
+
 
 @dataclass(frozen=True, slots=True)
 class Reported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -36,24 +37,36 @@ def parse_json(body: bytes) -> Any:
             raise _too_deep() from None
         detail = f"the body is not JSON in UTF-8: {fault}"
         raise Problem(HTTPStatus.BAD_REQUEST, detail, kind=kind("not-json")) from None
-    _refuse_unstorable(value, MAX_DEPTH)
+    _refuse_deep(value, MAX_DEPTH)
+    if _SUSPECT.search(body):
+        _refuse_unstorable(value)
     return value
 
 
-def _refuse_unstorable(value: Any, depth_left: int) -> None:
-    of = type(value)
-    if of is str:
-        if "\0" in value:
-            raise _unstorable("it has a NUL character (\\u0000)")
-    elif of is dict or of is list:
-        if not depth_left:
-            raise _too_deep()
-        if of is dict and any("\0" in key for key in value):
-            raise _unstorable("it has a NUL character (\\u0000) in a key")
-        for item in value.values() if of is dict else value:
-            _refuse_unstorable(item, depth_left - 1)
-    elif of is float and not math.isfinite(value):
+_SUSPECT = re.compile(rb"\\u0000|[eE]\+?[0-9]{3}|[0-9]{200}")
+"""What a NUL or a number beyond a double has in it as JSON; only then is it worth while to look at every value."""
+
+
+def _refuse_deep(value: Any, levels: int) -> None:
+    items = value.values() if type(value) is dict else value if type(value) is list else ()
+    for item in items:
+        if type(item) is dict or type(item) is list:
+            if levels == 1:
+                raise _too_deep()
+            _refuse_deep(item, levels - 1)
+
+
+def _refuse_unstorable(value: Any) -> None:
+    if isinstance(value, str) and "\0" in value:
+        raise _unstorable("it has a NUL character (\\u0000)")
+    if isinstance(value, float) and not math.isfinite(value):
         raise _unstorable("it has a number that is too large; send it as a string")
+    if isinstance(value, dict):
+        for key in value:
+            _refuse_unstorable(key)
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _refuse_unstorable(item)
 
 
 def _unstorable(why: str) -> Problem:

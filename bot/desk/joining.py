@@ -1,0 +1,90 @@
+"""Commands of one set-based function, gathered in the event loop and written together.
+
+One batch is under way at a time, and what comes meanwhile is the next one. So a batch is as large as the load makes
+it, the loop and the writer do not take the interpreter from each other, and a command that fails takes no other with
+it: its batch is written again one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence, Sized
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from store.database import CommitUnknown
+
+C = TypeVar("C", bound=Sized)
+R = TypeVar("R")
+Waiter = tuple[C, "asyncio.Future[R]"]
+
+ENOUGH = 500
+"""A batch is closed by the command that makes it so large, in what its commands bring (`len`)."""
+
+
+class Joining(Generic[C, R]):
+    """`write(commands)` writes them in one transaction and gives one result for each; `on_commit` is called after it.
+    To be used in one event loop."""
+
+    def __init__(self, write: Callable[[list[C]], Future[Sequence[R]]], on_commit: Callable[[], None]) -> None:
+        self._write = write
+        self._on_commit = on_commit
+        self._waiting: deque[Waiter[C, R]] = deque()
+        self._is_busy = False
+
+    async def run(self, command: C) -> R:
+        """The command's result, after its commit."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[R] = loop.create_future()
+        self._waiting.append((command, answer))
+        if not self._is_busy:
+            self._is_busy = True
+            loop.call_soon(self._next_batch, loop)
+        return await answer
+
+    def _next_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch: list[Waiter[C, R]] = []
+        brought = 0
+        while self._waiting and brought < ENOUGH:
+            batch.append(self._waiting.popleft())
+            brought += len(batch[-1][0])
+        self._is_busy = bool(batch)
+        if batch:
+            self._hand_over(loop, batch)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, batch: list[Waiter[C, R]]) -> None:
+        try:
+            written = self._write([command for command, _ in batch])
+        except RuntimeError as closed:
+            _fail(batch, closed)
+            self._is_busy = False
+            return
+
+        def settle(done: Future[Sequence[R]]) -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                loop.call_soon_threadsafe(self._settle, loop, batch, done)
+
+        written.add_done_callback(settle)
+
+    def _settle(self, loop: asyncio.AbstractEventLoop, batch: list[Waiter[C, R]], done: Future[Sequence[R]]) -> None:
+        """Answers those who wait, and then goes on: what answering them brings is in the next batch."""
+        fault = done.exception()
+        if fault is None:
+            self._on_commit()
+            for (_, answer), result in zip(batch, done.result(), strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+        elif len(batch) == 1 or isinstance(fault, CommitUnknown):
+            _fail(batch, fault)
+        else:
+            for each in batch:
+                self._hand_over(loop, [each])
+            return
+        loop.call_soon(self._next_batch, loop)
+
+
+def _fail(batch: Sequence[Waiter[C, R]], fault: BaseException) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(fault)
