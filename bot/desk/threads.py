@@ -151,8 +151,12 @@ def _route(tx: Tx, workflow: str, mode: str, title: str, priority: str | None) -
 
 
 def _keep_replies(tx: Tx, case: Case, replies: Sequence[Reply]) -> None:
+    """Keeps what is not kept yet: a message may be read with its thread and be heard by itself too."""
+    kept = set(tx.session.execute(select(col(Note.message_ts)).where(col(Note.case_id) == case.id)).scalars())
     rows = []
     for reply in replies:
+        if reply.message_ts in kept:
+            continue
         text = clean(reply.text)
         row = {"case_id": case.id, "at": reply.at, "author": reply.author, "text": text}
         rows.append(row | {"message_ts": reply.message_ts})
