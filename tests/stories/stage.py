@@ -6,10 +6,11 @@ clock of the story passes meanwhile, a second at a time where messages wait for 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from sqlalchemy import select
@@ -25,18 +26,18 @@ from store.models import Case, Person
 from tests.conftest import MONDAY
 from tests.stories.company import Company
 from tests.stories.undone import Left, left_to_do, next_due
+from tests.stories.watching import Watch
 
+R = TypeVar("R")
 PATIENCE = 20.0
 """Seconds of real time after which a story is stuck."""
-QUIET = 0.05
-"""Seconds of real time without a commit after which what is due is known to wait for a later second."""
 SECOND = timedelta(seconds=1)
 TOKEN = "token-of-monitors"
 
 
 @dataclass
 class Stage:
-    """Everything that a story needs. `services` are those that run now: one, unless the story says otherwise."""
+    """Everything that a story needs. `watches` are beside the services that run now: one, unless it says otherwise."""
 
     slack: SlackStandIn
     clock: MovableClock
@@ -45,9 +46,9 @@ class Stage:
     database: Database
     http: aiohttp.ClientSession
     environment: dict[str, str] = field(default_factory=dict)
-    services: list[Service] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
     _running: list[AsyncExitStack] = field(default_factory=list)
-    _committed: asyncio.Event = field(default_factory=asyncio.Event)
+    _happened: asyncio.Event = field(default_factory=asyncio.Event)
 
     # --- the service comes and goes
 
@@ -58,17 +59,21 @@ class Stage:
             Service(self.settings, clock=self.clock, environment=self.environment | self.company.environment)
         )
         self._running.append(stack)
-        self.services.append(service)
-        self._listen_to(service)
+        self.watches.append(Watch(service, self._happened))
         if self.settings.slack_app_token is None:
             self.slack.request_url = f"{service.url}/slack/events"
         await self._know_people()
         await self.settle()
         return service
 
+    @property
+    def service(self) -> Service:
+        """The one that Slack and the tools talk to."""
+        return self.watches[-1].service
+
     async def stop(self) -> None:
         """Stops the services in order, the last one first."""
-        self.services.clear()
+        self.watches.clear()
         while self._running:
             await self._running.pop().aclose()
 
@@ -78,21 +83,12 @@ class Stage:
         self.clock.advance(timedelta(**length))
         await self.start()
 
-    def _listen_to(self, service: Service) -> None:
-        wake = service.desk.on_commit
-
-        def committed() -> None:
-            wake()
-            self._committed.set()
-
-        service.desk.on_commit = committed
-
     async def _know_people(self) -> None:
         """Waits until Slack has told who there is; not while it is away."""
         async with asyncio.timeout(PATIENCE):
-            while not self.slack.faults.is_down and not await self._read(_somebody_is_known, self.clock.now()):
-                await self._something_is_committed()
-                self._committed.clear()
+            while not self.slack.faults.is_down and not self._read(_somebody_is_known):
+                await self._happened.wait()
+                self._happened.clear()
 
     # --- time
 
@@ -100,50 +96,52 @@ class Stage:
         """Time goes by (`minutes=31`); what becomes due meanwhile happens at its own time."""
         await self.settle()
         until = self.clock.now() + timedelta(**length)
-        while (due_at := await self._read(next_due, self.clock.now())) is not None and due_at <= until:
+        while (due_at := self._read(next_due)) is not None and due_at <= until:
             await self._move(due_at - self.clock.now())
         await self._move(max(until - self.clock.now(), timedelta(0)))
 
     async def _move(self, by: timedelta) -> None:
         self.clock.advance(by)
-        for service in self.services:
-            service.clock_moved()
+        for watch in self.watches:
+            watch.wake()
         await self.settle()
 
     async def settle(self) -> None:
         """Waits until nothing is under way and nothing is left that could be done now."""
-        if not self.services:
-            return
         async with asyncio.timeout(PATIENCE):
-            while await self._goes_on():
+            while self.watches and await self._goes_on():
                 pass
 
     async def _goes_on(self) -> bool:
         await self.slack.settle()
-        for service in self.services:
-            assert service.slack
-            await service.slack.edge.guard.drain()
-        self._committed.clear()
-        now = self.clock.now()
-        left = await self._read(left_to_do, now)
-        if left is not Left.NOTHING and not await self._something_is_committed() and left is Left.WAITS:
+        for watch in self.watches:
+            assert watch.service.slack
+            await watch.service.slack.edge.guard.drain()
+        self._happened.clear()
+        left = self._read(left_to_do)
+        if left is Left.WORK:
+            await self._happened.wait()
+        elif left is Left.MESSAGES and not await self._some_may_leave():
             self.clock.advance(SECOND)
-            for service in self.services:
-                service.clock_moved()
+            for watch in self.watches:
+                watch.wake()
         return left is not Left.NOTHING
 
-    async def _something_is_committed(self) -> bool:
-        try:
-            await asyncio.wait_for(self._committed.wait(), QUIET)
-        except TimeoutError:
-            return False
+    async def _some_may_leave(self) -> bool:
+        """Whether a service takes a message when all look again."""
+        before = [(watch, watch.wake()) for watch in self.watches]
+        while not any(watch.has_taken(since) for watch, since in before):
+            if all(watch.has_looked() for watch, _ in before):
+                return False
+            await self._happened.wait()
+            self._happened.clear()
         return True
 
     # --- what happens in the world
 
     async def post(self, body: Any, *, token: str = TOKEN, **headers: str) -> tuple[int, Any]:
         """Sends something to the intake, as any tool would; the status and what was answered."""
-        url = f"{self.services[-1].url}/v1/exceptions"
+        url = f"{self.service.url}/v1/exceptions"
         sent = {"Authorization": f"Bearer {token}", **{name.replace("_", "-"): text for name, text in headers.items()}}
         async with self.http.post(url, json=body, headers=sent) as response:
             return response.status, await response.json()
@@ -260,11 +258,8 @@ class Stage:
         """What of the audit log does not hold."""
         return self.database.read_now(lambda session: list(audit.verify(session)))
 
-    async def _read(self, query: Any, now: datetime) -> Any:
-        def reading(session: Session) -> Any:
-            return query(session, now)
-
-        return await asyncio.wrap_future(self.database.read(reading))
+    def _read(self, query: Callable[[Session, datetime], R]) -> R:
+        return self.database.read_now(lambda session: query(session, self.clock.now()))
 
 
 def moment(**length: float) -> str:

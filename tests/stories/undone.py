@@ -17,35 +17,28 @@ class Left(Enum):
     """What is left to do at a moment."""
 
     NOTHING = auto()
-    WAITS = auto()
-    """Something could be done, and nobody does it yet."""
-    UNDER_WAY = auto()
-    """Somebody is at work."""
+    MESSAGES = auto()
+    """Only messages wait: nobody got to them yet, or they wait for their turn at Slack's pace."""
+    WORK = auto()
+    """Something is due that waits for no turn, or somebody is at work on something."""
 
 
 def left_to_do(session: Session, now: datetime) -> Left:
     """What the database has to do at this moment. One statement: its parts see the same rows on any engine."""
-    is_claimed, is_due = session.execute(select(or_(*_claimed(now)), or_(*_due(now)))).one()
-    if is_claimed:
-        return Left.UNDER_WAY
-    return Left.WAITS if is_due else Left.NOTHING
+    is_work, waits = session.execute(select(or_(*_work(now)), _may_leave(now))).one()
+    if is_work:
+        return Left.WORK
+    return Left.MESSAGES if waits else Left.NOTHING
 
 
-def _claimed(now: datetime) -> list[Any]:
-    delivery = [col(Delivery.due_at).is_not(None), col(Delivery.lease_until) > now]
+def _work(now: datetime) -> list[Any]:
+    is_sending = [col(Owed.state) == "sending", col(Owed.lease_until) > now]
+    is_due = or_(col(Timer.due_at) <= now, col(Timer.lease_until) > now)
+    goes_on = [col(Delivery.due_at).is_not(None), or_(col(Delivery.due_at) <= now, col(Delivery.lease_until) > now)]
     return [
-        select(col(Owed.id)).where(col(Owed.state) == "sending", col(Owed.lease_until) > now).exists(),
-        select(col(Timer.case_id)).where(col(Timer.lease_until) > now).exists(),
-        select(col(Delivery.id)).where(*delivery).exists(),
-    ]
-
-
-def _due(now: datetime) -> list[Any]:
-    free = or_(col(Timer.lease_until).is_(None), col(Timer.lease_until) <= now)
-    return [
-        select(col(Timer.case_id)).where(col(Timer.due_at) <= now, free).exists(),
-        select(col(Delivery.id)).where(col(Delivery.due_at) <= now).exists(),
-        _may_leave(now),
+        select(col(Owed.id)).where(*is_sending).exists(),
+        select(col(Timer.case_id)).where(is_due).exists(),
+        select(col(Delivery.id)).where(*goes_on).exists(),
     ]
 
 
