@@ -21,6 +21,9 @@ Command = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Carries out a command line; returns its exit code."""
     arguments = _parser().parse_args(argv)
+    if "act" not in arguments:
+        arguments.shown.print_help(sys.stderr)
+        return 2
     try:
         code: int = arguments.act(arguments)
     except (SettingsFault, StartFault) as fault:
@@ -37,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Catches what your automations drop: every exception gets an owner, a deadline and a button.",
         epilog="New here? Type: pointsman demo",
     )
-    of = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.set_defaults(shown=parser)
+    of = parser.add_subparsers(title="commands", metavar="COMMAND")
     _service(of)
     _folder(of)
     _upkeep(of)
@@ -118,7 +122,8 @@ def _upkeep(of: Of) -> None:
 
 def _audit(of: Of) -> None:
     audit = of.add_parser("audit", help="the audit log", description="Checks and exports the audit log.")
-    under = audit.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    audit.set_defaults(shown=audit)
+    under = audit.add_subparsers(title="commands", metavar="COMMAND")
     verify = _add(
         under,
         "verify",

@@ -6,21 +6,17 @@ import argparse
 import asyncio
 import json
 import os
+import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from bot.settings import Settings, read_settings
-from bot.start import StartFault, first_line
+from bot.settings import read_settings
+from bot.start import StartFault
 
 if TYPE_CHECKING:
     from sqlmodel import Session
-
-    from store.database import Database
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -43,11 +39,14 @@ def init(arguments: argparse.Namespace) -> int:
     """Writes the starter folder, and says what to do next."""
     from bot.starter import write_starter
 
-    for path in write_starter(arguments.folder):
+    folder: Path = arguments.folder
+    written = write_starter(folder)
+    for path in written:
         print(f"wrote {path}")
-    print(
-        f"Put your own channels and people in {arguments.folder / 'team.yml'}, then: pointsman check {arguments.folder}"
-    )
+    if not written:
+        print(f"nothing to write: each file of the starter is in {folder} already")
+    print(f"Put your own channels and people in {folder / 'team.yml'}, then:")
+    print(f"  pointsman check {shlex.quote(str(folder))}")
     return 0
 
 
@@ -62,19 +61,26 @@ def check(arguments: argparse.Namespace) -> int:
         return 1
     for warning in policy.warnings:
         print(f"warning: {warning}")
-    print(
-        f"ok: {len(policy.workflows)} workflows, {len(policy.runbooks)} runbooks, {len(policy.team.roles)} roles, "
-        f"{len(policy.connectors)} connectors, {len(policy.sources)} sources"
+    parts = (
+        _count(policy.workflows, "workflow"),
+        _count(policy.runbooks, "runbook"),
+        _count(policy.team.roles, "role"),
+        _count(policy.connectors, "connector"),
+        _count(policy.sources, "source"),
     )
+    print(f"ok: {', '.join(parts)}")
     return 0
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def migrate(_: argparse.Namespace) -> int:
     """Brings the database to this version."""
-    from store.migrate import migrate as bring
+    from bot.databases import bring_to_version
 
-    settings = read_settings(os.environ)
-    bring(settings.database_url)
+    bring_to_version(read_settings(os.environ).database_url)
     print("the database is at this version")
     return 0
 
@@ -89,9 +95,17 @@ def schema(_: argparse.Namespace) -> int:
 
 def manifest(arguments: argparse.Namespace) -> int:
     """The manifest of the Slack app, as YAML."""
+    from ruamel.yaml import YAML
+
     from bot.slack.manifest import manifest as of
 
-    print(of(arguments.url), end="")
+    try:
+        document = of(arguments.url)
+    except ValueError as fault:
+        raise StartFault(f"--url: {fault}") from None
+    writer = YAML()
+    writer.width = 120
+    writer.dump(document, sys.stdout)
     return 0
 
 
@@ -107,10 +121,11 @@ def doctor(_: argparse.Namespace) -> int:
 
 def audit_verify(arguments: argparse.Namespace) -> int:
     """The first entry of each chain that does not hold; 1 if there is one."""
+    from bot.databases import existing
     from store import audit
 
     chain = audit.chain_of(_case_id(arguments.case)) if arguments.case else None
-    with _database(read_settings(os.environ)) as database:
+    with existing(read_settings(os.environ).database_url) as database:
         if chain and not database.read_now(lambda session: audit.read(session, chain)):
             raise StartFault(f"there is no case {arguments.case}: nothing is recorded of it")
         broken = database.read_now(lambda session: list(audit.verify(session, chain=chain)))
@@ -123,13 +138,14 @@ def audit_verify(arguments: argparse.Namespace) -> int:
 
 def audit_export(_: argparse.Namespace) -> int:
     """Every entry of every chain, one JSON object a line, each with its hash and the one it follows."""
+    from bot.databases import existing
     from store import audit
 
     def write_lines(session: Session) -> None:
         for entry in audit.export(session):
             sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
-    with _database(read_settings(os.environ)) as database:
+    with existing(read_settings(os.environ).database_url) as database:
         database.read_now(write_lines)
     return 0
 
@@ -139,20 +155,3 @@ def _case_id(ref: str) -> int:
     if not (number.isascii() and number.isdigit()):
         raise StartFault(f"{ref!r} is not the name of a case; write it as the card does, such as C-17")
     return int(number)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    """The database that is there already: a look at it must not make an empty one."""
-    from store.database import Database
-
-    url = settings.database_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
-        raise StartFault(f"DATABASE_URL: there is no database at {url}; `pointsman migrate` makes one")
-    database = Database(url)
-    try:
-        yield database
-    except SQLAlchemyError as fault:
-        raise StartFault(f"DATABASE_URL: the database does not answer: {first_line(fault)}") from None
-    finally:
-        database.close()
