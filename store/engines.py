@@ -66,7 +66,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "cache_size=-16000",
+        "cache_size=-4000",
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
