@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
@@ -18,6 +19,7 @@ from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
 from bot.rules.pacing import Kind
 from bot.rules.saying import What
+from store.columns import Instant
 from store.models import Case, Owed
 
 CLAIM_LEASE = timedelta(seconds=30)
@@ -148,14 +150,23 @@ def _claimed(row: Any) -> Claimed:
 
 
 def _candidates(session: Session, now: datetime, command: ClaimOwed, *, lock: bool) -> Sequence[Any]:
+    given = {"now": now, "kinds": command.kinds, "held": command.held, "among": command.among}
+    wanted = _wanted(bool(command.held), command.updates_held, command.among is not None, lock)
+    return session.execute(wanted, {name: value for name, value in given.items() if value is not None}).all()
+
+
+@cache
+def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> Any:
+    """The query, made once: it is asked after every commit."""
     outbox: Any = aliased(Owed)
     earlier: Any = aliased(Owed)
     cases: Any = aliased(Case)
-    columns = [getattr(outbox, name) for name in COLUMNS]
+    now = bindparam("now", type_=Instant)
     is_due = or_(
         and_(outbox.state == "owed", outbox.not_before_at <= now),
         and_(outbox.state == "sending", outbox.lease_until <= now),
     )
+    is_update = and_(outbox.kind == "card", cases.card_ts.is_not(None))
     in_front = exists().where(
         earlier.case_id == outbox.case_id,
         earlier.channel == outbox.channel,
@@ -164,23 +175,23 @@ def _candidates(session: Session, now: datetime, command: ClaimOwed, *, lock: bo
         or_(earlier.kind != "card", cases.card_ts.is_(None)),
     )
     wanted = (
-        select(*columns, cases.card_ts)
+        select(*(getattr(outbox, name) for name in COLUMNS), cases.card_ts)
         .outerjoin(cases, cases.id == outbox.case_id)
-        .where(outbox.state.in_(_waiting()), is_due, outbox.kind.in_(command.kinds), ~in_front)
+        .where(outbox.state.in_(_waiting()), is_due, outbox.kind.in_(_several("kinds")), ~in_front)
         .order_by(case((outbox.kind == "page", 0), else_=1), outbox.id)
         .limit(WINDOW)
     )
-    if lock:
-        wanted = wanted.with_for_update(skip_locked=True, of=outbox)
-    if command.held:
-        wanted = wanted.where(
-            or_(outbox.channel.not_in(command.held), and_(outbox.kind == "card", cases.card_ts.is_not(None)))
-        )
-    if command.updates_held:
-        wanted = wanted.where(or_(outbox.kind != "card", cases.card_ts.is_(None)))
-    if command.among is not None:
-        wanted = wanted.where(outbox.id.in_(command.among))
-    return session.execute(wanted).all()
+    if has_held:
+        wanted = wanted.where(or_(outbox.channel.not_in(_several("held")), is_update))
+    if updates_held:
+        wanted = wanted.where(~is_update)
+    if is_among:
+        wanted = wanted.where(outbox.id.in_(_several("among")))
+    return wanted.with_for_update(skip_locked=True, of=outbox) if lock else wanted
+
+
+def _several(name: str) -> Any:
+    return bindparam(name, expanding=True)
 
 
 def _waiting() -> Any:
