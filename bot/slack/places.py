@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 INVITE = "I am not in that channel. If it is private, type `/invite @Pointsman` there and try again."
 NOT_YOURS = "That conversation is private and you are not in it."
 REPLIES = 200
+PATIENCE = 1.0
+"""Seconds for one question to Slack while Slack waits for an answer itself."""
 
 
 async def enter(client: AsyncWebClient, channel: str, user: str) -> None:
@@ -63,6 +66,17 @@ async def thread(client: AsyncWebClient, channel: str, ts: str) -> tuple[str, li
         log.warning("a thread could not be read", extra={"channel": channel, "error": error_of(fault)})
         return ts, []
     return root, [_reply(message) for message in messages if message.get("user")]
+
+
+async def root_of(client: AsyncWebClient, channel: str, ts: str) -> str:
+    """The root of the thread that a message is in; the message itself where Slack does not say so soon."""
+    try:
+        asked = client.conversations_replies(channel=channel, ts=ts, limit=1)
+        messages = (await asyncio.wait_for(asked, PATIENCE))["messages"]
+    except (SlackApiError, TimeoutError) as fault:
+        log.warning("a thread could not be read", extra={"channel": channel, "because": repr(fault)})
+        return ts
+    return str(messages[0].get("thread_ts") or ts) if messages else ts
 
 
 def _reply(message: Mapping[str, Any]) -> Reply:

@@ -163,6 +163,21 @@ async def test_eyes_take_the_case_and_a_check_mark_offers_to_resolve_it(world: W
     assert world.slack.views(BEN)[-1].callback_id == "form.resolve"
 
 
+async def test_emoji_on_a_reply_are_about_its_thread(world: World) -> None:
+    root = await world.slack.post(ADA, REVOPS, "it is broken")
+    reply = await world.slack.post(ADA, REVOPS, "and nobody looks", thread_ts=root.ts)
+    await world.slack.react(BEN, REVOPS, reply.ts, "rotating_light")
+    await world.settled()
+    [offer] = world.slack.ephemerals(BEN)
+    assert offer.thread_ts == root.ts
+    await world.slack.post(BEN, REVOPS, f"<@{BOT_USER}> open it is broken", thread_ts=root.ts)
+    await world.settled()
+    await world.slack.react(BEN, REVOPS, reply.ts, "eyes")
+    await world.settled()
+    [case] = await cases(world)
+    assert case.acknowledged_by == BEN
+
+
 async def test_emoji_elsewhere_mean_nothing(world: World) -> None:
     root = await world.slack.post(ADA, REVOPS, "lunch?")
     for emoji in ("eyes", "white_check_mark", "tada"):

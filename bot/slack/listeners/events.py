@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from slack_bolt import BoltResponse
 from slack_bolt.context.ack.async_ack import AsyncAck
@@ -23,6 +24,7 @@ from bot.slack.listeners.binding import Listeners
 from bot.slack.listeners.shortcuts import OPEN_FORM
 from bot.slack.listeners.slashes import answered
 from bot.slack.parts import actions, button, section
+from bot.slack.places import root_of
 from bot.slack.values import seen
 from bot.slack.words import said
 from store.models import Case
@@ -92,6 +94,8 @@ async def reaction(edge: Edge, ack: AsyncAck, body: Body) -> BoltResponse | None
     act = EMOJI.get(event.get("reaction", "").split("::")[0])
     if act is None or event["item"].get("type") != "message" or not asker.channel or not asker.thread_ts:
         return None
+    if await _case_at(edge, asker) is None:
+        asker = replace(asker, thread_ts=await root_of(edge.client, asker.channel, asker.thread_ts))
     return await edge.event(asker, act(edge, asker))
 
 
