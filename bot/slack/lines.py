@@ -103,7 +103,7 @@ def _delivery_asked(facts: Facts) -> str:
 def _delivery_done(facts: Facts) -> str:
     status = f" with status {facts.given['status']}" if facts.given.get("status") else ""
     if facts.given.get("already"):
-        return f":white_check_mark: The {facts.word('verb')} found that it is there already{status}."
+        return f":white_check_mark: Nothing was sent: the receiver was asked, and it is there already{status}."
     answered = facts.text("response", ": ", 300)
     return f":white_check_mark: The {facts.word('verb')} went through{status}{answered}."
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from bot.slack.cards import ACKNOWLEDGE, ESCALATE, MARKS, Drawn
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
-from bot.slack.parts import actions, button, context, section
+from bot.slack.parts import Block, actions, button, context, outside, section
 from bot.slack.values import block_id, seen
 from bot.slack.words import Names, date, link, quote, spoken
 from store.models import Case
+
+MATTER = 600
+"""Characters of the detail in a direct message; the card has more."""
 
 
 def line(payload: Mapping[str, Any], known: Names) -> Drawn:
@@ -32,13 +35,21 @@ def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: dat
     case = facts.case
     title = f"{MARKS[case.state]} *{case.priority}* {_named(case, url)}"
     why = _why(facts, payload)
-    blocks = [section(title), section(why), context(_due(facts))]
+    blocks = [section(title), *_matter(case), section(why), context(_due(facts))]
     if case.is_open:
         buttons = [button("Escalate", ESCALATE, seen(case, now))]
         if not case.acknowledged_at:
             buttons.insert(0, button("Acknowledge", ACKNOWLEDGE, seen(case, now), style="primary"))
         blocks.append(actions(buttons, block_id=block_id(case, now)))
     return Drawn(f"{case.priority} {case.ref} {quote(case.title, 200)}: {why}", tuple(blocks))
+
+
+def _matter(case: Case) -> Iterator[Block]:
+    """What somebody needs who was woken by this and has not seen the card."""
+    if case.detail.strip():
+        yield outside(case.detail, MATTER)
+    if case.is_open and case.next_step:
+        yield section(f"*What to do:* {quote(case.next_step, 1000)}")
 
 
 def _named(case: Case, url: str | None) -> str:
