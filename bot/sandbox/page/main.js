@@ -49,7 +49,10 @@ function onDirectMessage(user, { channel: id, message }) {
   }
   state.elsewhere.set(user, (state.elsewhere.get(user) ?? 0) + 1);
   changed();
-  toast(`DM to ${who}`, { label: "Switch", run: () => actAs(user, id) });
+  toast(`${who} has got a direct message from ${nameOf(state.users.get(message.user))}`, {
+    label: `Read it as ${who.split(" ")[0]}`,
+    run: () => actAs(user, id),
+  });
 }
 
 // Direct messages of people who are not acted as now are heard too: a page to whoever is on call must be seen.

@@ -78,6 +78,7 @@ const ask = (path, query) => get(path, query).catch(() => null);
 /** Becomes another person: their conversations, their socket. Stays in the channel where they are in it
  * too; from one's direct message with the app, theirs is shown. */
 export async function actAs(id, channel = state.here) {
+  const before = state.here ?? channel;
   closeSocket();
   const direct = channel && !state.channels.has(channel);
   Object.assign(state, { me: id, views: [], home: undefined });
@@ -99,7 +100,7 @@ export async function actAs(id, channel = state.here) {
   });
   const like = (kind) => state.conversations.find((c) => c.kind === kind);
   const next = conversation(channel) ?? like(direct ? "app" : "channel") ?? state.conversations[0];
-  await open(next?.id ?? null, { thread: next?.id === channel ? state.thread : null });
+  await open(next?.id ?? null, { thread: next?.id === before ? state.thread : null });
 }
 
 async function loadConversations() {
