@@ -95,7 +95,7 @@ class Api:
         answer = web_api.answer(self._workspace, name, args)
         if name == "files.getUploadURLExternal":
             answer["upload_url"] = f"{request.scheme}://{request.host}/upload/{answer['file_id']}"
-        return answer, 200, {}
+        return answer, 200, {"X-OAuth-Scopes": ",".join(sorted(self._workspace.app.scopes))}
 
     def _cut(self, request: web.Request, name: str, args: Arguments, answer: dict[str, Any]) -> web.Response:
         self._record(name, args, answer, 0)
