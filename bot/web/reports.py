@@ -27,9 +27,17 @@ def _web_address(value: str) -> str:
 _LINK = re.compile(r"https?://[^\s<>|\"/?#@\\]+(?:[/?#][^\s<>|\"]*)?", re.IGNORECASE)
 """A web address that can be put into Slack's `<link>` as it is, and that hides its host behind no user."""
 
+
+def _header_value(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("an Idempotency-Key is a header: printable ASCII characters only")
+    return value
+
+
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Key = Annotated[str, StringConstraints(max_length=500)]
+SentKey = Annotated[Key, AfterValidator(_header_value)]
 Link = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_web_address)]
 Maybe = Annotated[T | None, BeforeValidator(_not_given)]
 
@@ -48,7 +56,7 @@ class ReportBody(BaseModel):
     priority: Maybe[Literal["P1", "P2", "P3", "P4"]] = None
     subject: Maybe[Key] = None
     event: dict[str, Any] | None = None
-    event_key: Maybe[Key] = None
+    event_key: Maybe[SentKey] = None
     dedup_key: Maybe[Key] = None
     links: Annotated[list[Link], Field(max_length=20)] | None = None
 
