@@ -12,7 +12,7 @@ import aiohttp
 
 from tests.bench.figures import Figure, Raw, Target
 from tests.bench.load import report
-from tests.bench.processes import succeeds, told_by
+from tests.bench.processes import cpu_seconds, succeeds, told_by
 from tests.bench.reading import ask
 from tests.bench.service import TOKEN, Running, service
 
@@ -39,13 +39,15 @@ def accepted(kind: str, database_url: str, slack: str, bare_port: int, *, engine
     bare = loaded(bare_port, kind, AMOUNTS[kind])["reports_per_second"]
     with service(database_url, slack) as running:
         loaded(running.port, "joined", 200)
+        before = cpu_seconds(running.process.pid)
         told = loaded(running.port, kind, AMOUNTS[kind])
+        used = cpu_seconds(running.process.pid) - before
     if set(told["statuses"]) != {"202"}:
         raise RuntimeError(f"not all were accepted: {told['statuses']}")
     target = Target("≥", TARGETS[kind]) if engine == "SQLite" else None
-    latency = f"p50 {told['p50_ms']} ms, p99 {told['p99_ms']} ms"
+    note = f"p50 {told['p50_ms']} ms, p99 {told['p99_ms']} ms; {used / told['reports'] * 1e6:.0f} µs of CPU each"
     raw = Raw("aiohttp, parses the same JSON", bare)
-    yield Figure(f"{WORDS[kind]}, {engine}", told["reports_per_second"], "/s", target, raw, latency)
+    yield Figure(f"{WORDS[kind]}, {engine}", told["reports_per_second"], "/s", target, raw, note)
     if kind == "single" and engine == "SQLite":
         share = told["reports_per_second"] / bare * 100
         yield Figure("the same, of what the bare handler takes", share, "%", Target("≥", SHARE))

@@ -105,6 +105,12 @@ def run_code(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def cpu_seconds(pid: int) -> float:
+    """The time of processors that a process has used (Linux), whoever else uses them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_mb(pid: int | str = "self") -> float:
     """The memory that a process has, in MB (VmRSS of Linux)."""
     status = Path(f"/proc/{pid}/status").read_text()
