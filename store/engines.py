@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 
 WRITERS_ON_POSTGRES = 4
 READERS = 4
-LOCK_WAIT = 30.0
+LOCK_WAIT = 10.0
 """Seconds that SQLite waits for another process to finish its transaction."""
 CONNECT_WAIT = 10
 """Seconds until a PostgreSQL server that does not answer counts as gone."""

@@ -108,6 +108,7 @@ class Case(SQLModel, table=True):
     state: str
     route: str
     route_rule: str
+    route_because: str = ""
     owner: str
     assignee: str | None = None
     match_key: str
@@ -391,3 +392,12 @@ class Person(SQLModel, table=True):
     is_deleted: bool = False
     members: list[str] | None = Field(default=None, sa_type=Document)
     checked_at: datetime = Field(sa_type=Instant)
+
+
+class RotaCalendar(SQLModel, table=True):
+    """The last good copy of a calendar that a rota is kept in, by its https address."""
+
+    __tablename__: ClassVar[str] = "rota_calendars"
+    address: str = Field(primary_key=True)
+    text: str
+    fetched_at: datetime = Field(sa_type=Instant)

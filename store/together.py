@@ -176,9 +176,9 @@ def _transaction(engine: Engine, groups: Sequence[Group]) -> tuple[list[Outcome]
         try:
             outcomes, apart = _run(connection, groups)
         except BaseException:
-            transaction.rollback()
+            _roll_back(connection, transaction)
             raise
-        _commit(transaction)
+        _commit(connection, transaction)
         return outcomes, apart
 
 
@@ -196,11 +196,20 @@ def _begin(connection: Connection) -> Transaction:
         raise _EverybodysFault(fault) from fault
 
 
-def _commit(transaction: Transaction) -> None:
+def _roll_back(connection: Connection, transaction: Transaction) -> None:
+    try:
+        if transaction.is_active:
+            transaction.rollback()
+    except DBAPIError:
+        connection.invalidate()
+
+
+def _commit(connection: Connection, transaction: Transaction) -> None:
     try:
         transaction.commit()
     except DBAPIError as fault:
         lost = CommitUnknown("the connection to the database was lost while it committed")
+        connection.invalidate()  # SQLAlchemy would give it back to the pool with its transaction open
         raise _EverybodysFault(lost if fault.connection_invalidated else fault) from fault
 
 

@@ -22,6 +22,7 @@ synchronous_commit = off
 full_page_writes = off
 autovacuum = off
 max_connections = 200
+deadlock_timeout = 50ms
 listen_addresses = ''
 """
 

@@ -34,6 +34,7 @@ def upgrade() -> None:
     _people()
     _policies()
     _requests()
+    _rota_calendars()
     _cases()
     _policy_in_force()
     _deliveries()
@@ -150,6 +151,16 @@ def _policies() -> None:
     )
 
 
+def _rota_calendars() -> None:
+    op.create_table(
+        "rota_calendars",
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("fetched_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("address", name="rota_calendars_pkey"),
+    )
+
+
 def _requests() -> None:
     op.create_table(
         "requests",
@@ -195,6 +206,7 @@ def _cases_first() -> list[sa.Column[Any]]:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("route", sa.String(), nullable=False),
         sa.Column("route_rule", sa.String(), nullable=False),
+        sa.Column("route_because", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("assignee", sa.String(), nullable=True),
         sa.Column("match_key", sa.String(), nullable=False),
