@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import aiohttp
 from sqlalchemy import select
@@ -25,7 +26,7 @@ from store.database import Database
 from store.models import Case, Person
 from tests.conftest import MONDAY
 from tests.stories.company import Company
-from tests.stories.undone import Left, left_to_do, next_due
+from tests.stories.undone import Left, left_to_do, next_due, waiting
 from tests.stories.watching import Watch
 
 R = TypeVar("R")
@@ -54,12 +55,13 @@ class Stage:
 
     async def start(self) -> Service:
         """Starts a service on the story's database; Slack talks to the one that started last."""
-        stack = AsyncExitStack()
-        service = await stack.enter_async_context(
-            Service(self.settings, clock=self.clock, environment=self.environment | self.company.environment)
-        )
+        stack, watch = AsyncExitStack(), Watch(self._happened)
+        environment = self.environment | self.company.environment
+        with patch("bot.main.Outbox", watch.outbox):
+            service = await stack.enter_async_context(Service(self.settings, clock=self.clock, environment=environment))
+        watch.beside(service)
         self._running.append(stack)
-        self.watches.append(Watch(service, self._happened))
+        self.watches.append(watch)
         if self.settings.slack_app_token is None:
             self.slack.request_url = f"{service.url}/slack/events"
         await self._know_people()
@@ -108,9 +110,12 @@ class Stage:
 
     async def settle(self) -> None:
         """Waits until nothing is under way and nothing is left that could be done now."""
-        async with asyncio.timeout(PATIENCE):
-            while self.watches and await self._goes_on():
-                pass
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while self.watches and await self._goes_on():
+                    pass
+        except TimeoutError:
+            raise AssertionError(f"the story is stuck at {self.clock.now()}: {self._read(waiting)}") from None
 
     async def _goes_on(self) -> bool:
         await self.slack.settle()

@@ -73,3 +73,10 @@ def next_due(session: Session, now: datetime) -> datetime | None:
     )
     found = (session.execute(moment).scalar() for moment in moments)
     return min((at for at in found if at is not None), default=None)
+
+
+def waiting(session: Session, _: datetime) -> list[tuple[Any, ...]]:
+    """The messages that have not left, for whom it may concern."""
+    mine = select(Owed).where(col(Owed.state).in_(("owed", "sending"))).order_by(col(Owed.id))
+    rows = session.execute(mine).scalars()
+    return [(row.id, row.kind, row.channel, row.case_id, row.state, row.not_before_at, row.result) for row in rows]

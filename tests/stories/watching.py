@@ -1,39 +1,55 @@
-"""Sees what a service does at its desk: by this a story knows what it still may do without a wait for it."""
+"""Sees what a service does: by this a story knows when it need not wait for it any longer."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from bot.desk import outbox
+from bot.jobs.outbox import Outbox
 from bot.main import Service
 from bot.rules.actors import Actor
 
 
 class Watch:
-    """Stands beside the desk of a service. `happened` is set after each command."""
+    """Stands beside a service. `happened` is set whenever it has done something."""
 
-    def __init__(self, service: Service, happened: asyncio.Event) -> None:
-        self.service = service
+    service: Service
+
+    def __init__(self, happened: asyncio.Event) -> None:
         self._happened = happened
-        self._run = service.desk.run
         self._wakes = 0
         self._looked = 0
         self._taken = 0
-        service.desk.run = self._watched  # type: ignore[method-assign]
 
-    async def _watched(self, act: Any, command: Any, *, actor: Actor) -> Any:
+    def outbox(self, *given: Any) -> Outbox:
+        """An outbox whose looks for messages are seen."""
+        return _Watched(self, *given)
+
+    def beside(self, service: Service) -> None:
+        """Sees every command at the desk of the service."""
+        run = service.desk.run
+
+        async def seen(act: Any, command: Any, *, actor: Actor) -> Any:
+            try:
+                return await run(act, command, actor=actor)
+            finally:
+                self._happened.set()
+
+        self.service = service
+        service.desk.run = seen  # type: ignore[method-assign]
+
+    async def look(self, outbox: Outbox) -> int:
+        """Lets the outbox look once."""
         began = self._wakes
         try:
-            result = await self._run(act, command, actor=actor)
-            if act is outbox.claim_owed:
-                self._looked, self._taken = began, self._taken + len(result)
-            return result
+            taken = await Outbox.tick(outbox)
+            self._looked, self._taken = began, self._taken + taken
+            return taken
         finally:
             self._happened.set()
 
     def wake(self) -> int:
-        """Makes it look for what is due; gives how many messages it took so far."""
+        """Makes the service look for what is due; gives how many messages it took so far."""
         self._wakes += 1
         self.service.clock_moved()
         return self._taken
@@ -45,3 +61,13 @@ class Watch:
     def has_taken(self, since: int) -> bool:
         """Whether it has taken a message since then."""
         return self._taken > since
+
+
+class _Watched(Outbox):
+    def __init__(self, watch: Watch, *given: Any) -> None:
+        super().__init__(*given)
+        self._watch = watch
+
+    async def tick(self) -> int:
+        """Seen by the watch."""
+        return await self._watch.look(self)

@@ -1,0 +1,66 @@
+"""Much at once: one card for one failure, and many cards at the pace that Slack takes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.stories.company import BEN, BILLING, FAY
+from tests.stories.conftest import on_both_engines
+from tests.stories.stage import Stage
+
+SAME = {"workflow": "refund", "failure_mode": "delivery_failed", "title": "Billing does not answer"}
+slack_counts = pytest.mark.parametrize("limits", [True], ids=["limits"])
+
+
+@on_both_engines
+async def test_three_hundred_of_the_same_are_one_case_and_one_card(stage: Stage) -> None:
+    answers = await asyncio.gather(stage.post([SAME] * 280), *(stage.post(SAME) for _ in range(20)))
+    assert {status for status, _ in answers} == {202}
+    await stage.settle()
+    assert len(stage.cases()) == 1
+    (card,) = stage.cards(BILLING)
+    assert "seen 300 times" in card.shown
+    assert len(stage.slack.called("chat.postMessage")) == 1
+
+
+@slack_counts
+async def test_thirty_different_ones_leave_at_slack_s_pace(stage: Stage) -> None:
+    status, _ = await stage.post([SAME | {"title": f"Refund {n} was not taken", "subject": str(n)} for n in range(30)])
+    assert status == 202
+    await stage.settle()
+    assert len(stage.cards(BILLING)) == 30
+    assert [call for call in stage.slack.calls if call.status == 429] == []
+
+
+@slack_counts
+async def test_a_page_does_not_stand_behind_the_cards_that_wait(stage: Stage) -> None:
+    many = [SAME | {"title": f"Refund {n} was not taken", "subject": str(n)} for n in range(30)]
+    await stage.post(many)
+    await stage.settle()
+    began = stage.clock.now()
+    await stage.post(many)
+    urgent = {"workflow": "renewal-notice", "failure_mode": "delivery_failed", "title": "No notice for acc_1"}
+    await stage.post(urgent)
+    await stage.settle()
+    (told,) = stage.slack.dms(BEN)
+    assert float(told.ts) - began.timestamp() < 5
+    assert (stage.clock.now() - began).total_seconds() > 15
+    assert all("seen 2 times" in card.shown for card in stage.cards(BILLING))
+
+
+async def test_a_source_may_not_send_faster_than_its_rate_and_reads_when_to_try_again(stage: Stage) -> None:
+    status, problem = await stage.post(SAME, token="not-a-token")
+    assert status == 401
+    assert "connectors.yml" in problem["detail"]
+
+
+async def test_a_storm_after_the_case_is_closed_opens_the_next_one(stage: Stage) -> None:
+    first = await stage.report(**SAME)
+    await stage.type(FAY, f"/case resolve {first}")
+    status, answer = await stage.post([SAME] * 50)
+    assert status == 202
+    await stage.settle()
+    assert {result["case"] for result in answer["results"]} == {"C-2"}
+    assert len(stage.cards(BILLING)) == 2
