@@ -97,8 +97,15 @@ def _is_plain(value: Any) -> bool:
     if kind is int:
         return bool(-_SAFE_INTEGER <= value <= _SAFE_INTEGER)
     if kind is dict:
-        return all(map(str.isascii, value)) and _are_plain(value.values())
+        return _are_ascii(value) and _are_plain(value.values())
     return kind in (list, tuple) and _are_plain(value)
+
+
+def _are_ascii(keys: Iterable[Any]) -> bool:
+    try:
+        return all(map(str.isascii, keys))
+    except TypeError:
+        return False
 
 
 def _are_plain(values: Iterable[Any]) -> bool:
