@@ -60,11 +60,14 @@ class SlackEdge:
         http.router.add_post(PATH, self._handle)
 
     async def identify(self) -> str:
-        """Our bot's user id. Slack is asked who we are, which also says whose users are ours. Raises `SlackFault`."""
+        """Our bot's user id. Slack is asked who we are, which also says whose users are ours. Raises `SlackFault`, or
+        `ConnectionError` for a Slack that cannot say it now."""
         try:
             answer = await self.edge.client.auth_test()
         except SlackApiError as fault:
             said = error_of(fault)
+            if is_passing(fault):
+                raise ConnectionError(f"Slack says {said}") from None
             raise SlackFault(f"SLACK_BOT_TOKEN: Slack says {said}; install the app and copy its bot token") from None
         self.edge.directory.team = str(answer["team_id"])
         self._identity = AuthorizeResult(
@@ -77,11 +80,14 @@ class SlackEdge:
         return str(answer["user_id"])
 
     async def connect(self, app_token: str) -> None:
-        """Connects by Socket Mode. Raises `SlackFault` for a token that Slack refuses (Bolt would try for ever)."""
+        """Connects by Socket Mode. Raises `SlackFault` for a token that Slack refuses (Bolt would try for ever),
+        and `ConnectionError` for a Slack that cannot say it now."""
         client = self.edge.client
         try:
             await client.apps_connections_open(app_token=app_token)
         except SlackApiError as fault:
+            if is_passing(fault):
+                raise ConnectionError(f"Slack says {error_of(fault)}") from None
             raise SlackFault(
                 f"SLACK_APP_TOKEN: Slack says {error_of(fault)}; it needs an app-level token with connections:write"
             ) from None

@@ -88,6 +88,12 @@ def undelivered(fault: SlackApiError, *, scope: str = "message") -> Undelivered:
     return Undelivered(f"Slack says {error}", permanent=error in PERMANENT, unknown=unknown)
 
 
+def is_passing(fault: SlackApiError) -> bool:
+    """Whether Slack is in trouble or was asked too often: what was sent is right, and later it works."""
+    said = undelivered(fault)
+    return said.unknown or said.retry_after is not None
+
+
 def _status(fault: SlackApiError) -> int:
     response = fault.response
     return int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
