@@ -63,7 +63,7 @@ def home(facts: HomeFacts, links: Links) -> Block:
     """The Home tab."""
     blocks = [header("Yours"), *_queue(facts.mine, facts, links, "Nothing is waiting for you.")]
     for role, cases in facts.roles:
-        blocks += [header(facts.names.roles.get(role, role)), *_queue(cases, facts, links, "Its queue is empty.")]
+        blocks += [header(facts.names.roles.get(role, role)), *_queue(cases, facts, links, "Nothing else is in its queue.")]
     blocks += [
         divider(),
         header("On call now"),
@@ -88,12 +88,13 @@ def _rows(cases: Cases, names: Names, links: Links) -> list[Block]:
 def _row(case: Case, names: Names, url: str | None) -> str:
     title = f"{case.ref} {case.title}"
     named = link(url, title) if url else f"*{case.ref}* {quote(case.title, 150)}"
-    who = names.person(case.assignee or case.acknowledged_by) if case.assignee or case.acknowledged_by else "nobody yet"
+    holder = case.assignee or case.acknowledged_by
+    who = f" → {names.person(holder)}" if holder else ""
     late = " ⚠️" if case.response_breached_at or case.resolution_breached_at else ""
     sos = " :sos: everybody was told" if case.exhausted else ""
     return (
         f"{MARKS[case.state]} {case.priority} {named}{late}{sos}\n"
-        f"{spoken(case.state)} · {names.role(case.owner)} → {who} · to be resolved by {date(case.resolve_due_at)}"
+        f"{spoken(case.state)} · {names.role(case.owner)}{who} · to be resolved by {date(case.resolve_due_at)}"
     )
 
 

@@ -140,7 +140,7 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
     case = facts.case
     if case.is_open and case.next_step:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
-    if case.detail.strip():
+    if case.detail.strip() not in ("", case.title.strip()):
         yield outside(case.detail, DETAIL)
     if not case.is_open:
         yield section(_ending(facts))

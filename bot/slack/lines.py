@@ -78,10 +78,10 @@ def _escalated(facts: Facts) -> str:
         "unacknowledged": "Nobody has acknowledged it",
         "unresolved": "It is not resolved in time",
     }.get(str(facts.given.get("ladder")), f"{facts.who('by')} escalated it")
-    step = f" (step {facts.given['step']} of {facts.given['of']})" if facts.given.get("of") else ""
+    step = f"step {facts.given['step']} of {facts.given['of']}" if facts.given.get("of") else ""
     people = facts.people() or "nobody"
-    because = facts.text("because", ", ", 200)
-    return f":rotating_light: {why}: {people} of {facts.role('role')} is told now{because}{step}."
+    notes = "; ".join(filter(None, (step, facts.text("because", most=200))))
+    return f":rotating_light: {why}: {people} of {facts.role('role')} is told now{notes and f' ({notes})'}."
 
 
 def _exhausted(facts: Facts) -> str:

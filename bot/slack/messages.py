@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.rules.saying import What
 from bot.slack.cards import ACKNOWLEDGE, ESCALATE, MARKS, Drawn
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
@@ -26,8 +27,15 @@ def line(payload: Mapping[str, Any], known: Names) -> Drawn:
 
 def notice(case: Case, payload: Mapping[str, Any], known: Names, url: str | None) -> Drawn:
     """A line about a case for a channel that is not its own."""
-    said = f"{_named(case, url)}: {sentence(str(payload.get('what')), payload, known)}"
-    return Drawn(said, (section(said),))
+    what = str(payload.get("what"))
+    said = _from_thread(case, known) if what == What.OPENED_FROM_THREAD else sentence(what, payload, known)
+    told = f"{MARKS[case.state]} *{case.priority}* {_named(case, url)}: {said}"
+    return Drawn(told, (section(told),))
+
+
+def _from_thread(case: Case, known: Names) -> str:
+    by, role = known.person(case.opened_by), known.role(case.owner)
+    return f"{by} opened it from a thread, for {role}. To be acknowledged by {date(case.acknowledge_due_at)}."
 
 
 def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: datetime) -> Drawn:
@@ -46,7 +54,7 @@ def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: dat
 
 def _matter(case: Case) -> Iterator[Block]:
     """What somebody needs who was woken by this and has not seen the card."""
-    if case.detail.strip():
+    if case.detail.strip() not in ("", case.title.strip()):
         yield outside(case.detail, MATTER)
     if case.is_open and case.next_step:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
@@ -80,4 +88,5 @@ def _due(facts: CardFacts) -> str:
         return f"It is {spoken(case.state)} by now."
     if case.acknowledged_by:
         return f"{facts.names.person(case.acknowledged_by)} has it. To be resolved by {date(case.resolve_due_at)}."
-    return f"Acknowledge by {date(case.acknowledge_due_at)}. To be resolved by {date(case.resolve_due_at)}."
+    was = "It was to be acknowledged" if case.response_breached_at else "To be acknowledged"
+    return f"{was} by {date(case.acknowledge_due_at)}. To be resolved by {date(case.resolve_due_at)}."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlmodel import Session, col
 
 from bot.desk.people import members, person_on_call, slack_id
@@ -34,14 +34,18 @@ class OnCallNow:
     because: str
 
 
-def of_person(session: Session, user: str, *, most: int = MOST) -> Cases:
-    """Open cases that the person has: assigned, or acknowledged by them."""
-    return _open(session, or_(col(Case.assignee) == user, _acknowledged_by(user)), most)
+def of_person(session: Session, user: str, *, on_call_for: Sequence[str] = (), most: int = MOST) -> Cases:
+    """Open cases that wait for the person: assigned to them, acknowledged by them, or had by nobody and owned by a
+    role for which they are on call."""
+    return _open(session, waits_for(user, on_call_for), most)
 
 
-def of_roles(session: Session, roles: Sequence[str], *, most: int = MOST) -> Cases:
-    """Open cases that the roles own."""
-    return _open(session, col(Case.owner).in_(roles), most) if roles else Cases((), 0)
+def of_roles(
+    session: Session, roles: Sequence[str], *, besides: ColumnElement[bool] | None = None, most: int = MOST
+) -> Cases:
+    """Open cases that the roles own, without those of `besides`."""
+    owned = col(Case.owner).in_(roles)
+    return _open(session, owned if besides is None else and_(owned, not_(besides)), most) if roles else Cases((), 0)
 
 
 def of_workflow(session: Session, workflow: str) -> Cases:
@@ -70,6 +74,11 @@ def on_call_now(session: Session, policy: Policy, *, at: datetime) -> list[OnCal
     return [_on_call(session, policy, role, at) for role in policy.team.roles.values()]
 
 
+def on_call_for(session: Session, policy: Policy, user: str, *, at: datetime) -> list[str]:
+    """The roles for which the person is on call."""
+    return [row.role.name for row in on_call_now(session, policy, at=at) if row.person == user]
+
+
 def _on_call(session: Session, policy: Policy, role: Role, at: datetime) -> OnCallNow:
     named = person_on_call(session, policy, role, at=at)
     if named:
@@ -82,6 +91,12 @@ def _is_in(session: Session, policy: Policy, role: Role, user: str, at: datetime
         return True
     named = person_on_call(session, policy, role, at=at)
     return named is not None and named[0] == user
+
+
+def waits_for(user: str, on_call_for: Sequence[str]) -> ColumnElement[bool]:
+    """That a case is one of `of_person`."""
+    is_free = and_(col(Case.assignee).is_(None), col(Case.acknowledged_by).is_(None))
+    return or_(col(Case.assignee) == user, _acknowledged_by(user), and_(is_free, col(Case.owner).in_(on_call_for)))
 
 
 def _acknowledged_by(user: str) -> ColumnElement[bool]:

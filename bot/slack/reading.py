@@ -50,12 +50,13 @@ async def show(edge: Edge, asker: Asker, case_id: int) -> Told:
 async def list_cases(edge: Edge, asker: Asker, asked: commands.List | commands.Queue) -> Told:
     """The cases that were asked for."""
     await allowed(edge, asker)
-    policies = edge.context.policies
+    now, policies = edge.context.clock.now(), edge.context.policies
 
     def listing(session: Session) -> Listing:
         policy = policies.in_force(session)
         if isinstance(asked, commands.Queue):
-            title, found = "Your queue", queues.of_person(session, asker.user)
+            on_call_for = queues.on_call_for(session, policy, asker.user, at=now)
+            title, found = "Your queue", queues.of_person(session, asker.user, on_call_for=on_call_for)
         else:
             title, found = _listed(session, policy, asked.of)
         return title, found, names(session, policy, _people(found.shown))
@@ -121,9 +122,11 @@ async def home(edge: Edge, asker: Asker) -> Block:
 
 def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answers.HomeFacts:
     policy = edge.context.policies.in_force(session)
-    mine = queues.of_person(session, user, most=HOME_CASES)
+    on_call_for = queues.on_call_for(session, policy, user, at=now)
+    mine = queues.of_person(session, user, on_call_for=on_call_for, most=HOME_CASES)
+    shown = queues.waits_for(user, on_call_for)
     roles = [
-        (role.name, queues.of_roles(session, [role.name], most=HOME_CASES))
+        (role.name, queues.of_roles(session, [role.name], besides=shown, most=HOME_CASES))
         for role in queues.roles_of(session, policy, user, at=now)
     ]
     rows = queues.on_call_now(session, policy, at=now)

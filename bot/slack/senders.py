@@ -80,15 +80,15 @@ class _Sending:
     async def notice(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts a line with the case's link in a role's channel."""
         case, known = await self._case(owed)
-        drawn = notice(case, owed.payload, known, await self.links.of(case.channel, case.card_ts))
+        drawn = notice(case, owed.payload, known, await self.links.of(case.channel, case.card_ts or case.thread_ts))
         return await self._post(owed, _Post(owed.channel, drawn, owed.key))
 
     async def page(self, owed: Claimed) -> Mapping[str, Any]:
         """Sends a direct message with the case and its first two buttons."""
         facts = await self._facts(owed)
-        drawn = page(
-            facts, owed.payload, await self.links.of(facts.case.channel, facts.case.card_ts), self.context.clock.now()
-        )
+        case = facts.case
+        url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
+        drawn = page(facts, owed.payload, url, self.context.clock.now())
         channel = await self._direct(owed.channel) if owed.maybe_sent else owed.channel
         return await self._post(owed, _Post(channel, drawn, owed.key))
 

@@ -20,10 +20,18 @@ async def typed(world: World, user: str, text: str, channel: str = REVOPS) -> st
 
 async def test_case_alone_is_the_persons_own_queue(world: World) -> None:
     mine, _ = await world.opened("mine"), await world.opened("not mine")
-    await world.press(ADA, mine, "Acknowledge")
-    said = await typed(world, ADA, "/case")
+    await world.press(BEN, mine, "Acknowledge")
+    said = await typed(world, BEN, "/case")
     assert "C-1 mine" in said
     assert "not mine" not in said
+
+
+async def test_what_nobody_has_is_in_the_queue_of_the_person_on_call(world: World) -> None:
+    taken, _ = await world.opened("taken"), await world.opened("free")
+    await world.press(BEN, taken, "Acknowledge")
+    said = await typed(world, ADA, "/case")
+    assert "C-2 free" in said
+    assert "taken" not in said
 
 
 @pytest.mark.parametrize("of", ["ops", "Revenue Ops", "refund", "all"])
@@ -116,7 +124,7 @@ async def test_the_home_tab_shows_queues_and_who_is_on_call(world: World) -> Non
     await world.settled()
     home = world.slack.home(ADA)
     assert home is not None
-    assert home.shown.count("for the queue") == 2
+    assert home.shown.count("for the queue") == 1
     assert "Dee Dee" in home.shown
     assert "last 7 days: *0*" in home.shown
 
