@@ -4,6 +4,7 @@ made to fail, and a clock that can be moved. It needs no account, and Ctrl-C lea
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -33,7 +34,7 @@ from runbooks.policy import load, read_folder
 
 ACME = Path(runbooks.__file__).parent / "acme"
 TITLES = {"crm": "CRM", "billing": "Billing", "marketing": "Marketing", "helpdesk": "Help desk"}
-SOURCES = ("HUBSPOT_SOURCE_TOKEN", "MONITORS_SOURCE_TOKEN", "BILLING_WEBHOOK_SECRET")
+TOKENS = ("HUBSPOT_SOURCE_TOKEN", "MONITORS_SOURCE_TOKEN")
 
 
 def run(port: int) -> None:
@@ -62,7 +63,8 @@ async def demo(port: int) -> AsyncIterator[str]:
         panel.mount(slack.web_app)
         await _start(slack, port)
         stack.push_async_callback(slack.stop)
-        environment = {name: secrets.token_urlsafe(16) for name in SOURCES}
+        environment = {name: secrets.token_urlsafe(16) for name in TOKENS}
+        environment["BILLING_WEBHOOK_SECRET"] = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
         company = await _company(stack, panel)
         environment |= company
         service = await stack.enter_async_context(

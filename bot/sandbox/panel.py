@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ FIRST = (
     "Press “A notice is not delivered”. A card appears in #revenue-ops, and the person on call gets a direct message."
 )
 LONGEST_MOVE = 31 * 86_400
+LOOKS, LOOK_EVERY = 40, 0.05
 DEADLINES = {
     "response": "somebody is reminded, or told because nobody answers",
     "lease": "an acknowledgement runs out",
@@ -108,6 +110,15 @@ class Panel:
         if self.service:
             self.service.clock_moved()
         self._slack.push({"type": "clock", "now": self._clock.now().timestamp()})
+        await self._caught_up()
+
+    async def _caught_up(self) -> None:
+        """Waits until what came due by the move was done, so that the next deadline told is one that is ahead."""
+        for _ in range(LOOKS):
+            due = await self._next_due()
+            if due is None or due[0] > self._clock.now():
+                return
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _next_due(self) -> tuple[datetime, str] | None:
         return await self.service.desk.read(_next_due) if self.service else None
