@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.context import Context
 from bot.slack.asking import of_click, of_command, of_event, of_shortcut, of_submission
-from bot.slack.client import error_of, without_token
+from bot.slack.client import error_of, is_passing, without_token
 from bot.slack.directory import PATIENCE, Directory
 from bot.slack.edge import Edge
 from bot.slack.links import Links
