@@ -227,6 +227,12 @@ class Stage:
         said = self.slack.workspace.channels[channel].messages.values()
         return [message for message in said if _key(message).startswith("card:")]
 
+    def keys(self) -> list[str]:
+        """The key of each message that a service owed and Slack has."""
+        channels = self.slack.workspace.channels.values()
+        found = [_key(message) for channel in channels for message in channel.messages.values()]
+        return [key for key in found if key]
+
     def thread(self, ref: str) -> list[str]:
         """What the bot said in the case's thread, the card left out."""
         case = self.case(ref)
