@@ -115,7 +115,7 @@ class Gate:
         """Standard Webhooks: the library signs; the comparison and the tolerance are here, because its own `verify`
         reads the machine's clock and fails on malformed headers."""
         message_id, sent_at = headers.get("webhook-id"), _instant(headers.get("webhook-timestamp"))
-        if not message_id or sent_at is None or abs(self._clock.now() - sent_at) > TOLERANCE:
+        if not (message_id and message_id.isascii()) or sent_at is None or abs(self._clock.now() - sent_at) > TOLERANCE:
             return None
         try:
             text = body.decode()
@@ -124,7 +124,7 @@ class Gate:
         given = headers["webhook-signature"].split()
         for source, webhook in known.signing:
             wanted = webhook.sign(message_id, sent_at, text)
-            if any(hmac.compare_digest(wanted.encode(), each.encode()) for each in given):
+            if any(hmac.compare_digest(wanted.encode(), _bytes(each)) for each in given):
                 return source
         return None
 
@@ -164,15 +164,22 @@ def _with_secrets(policy: Policy, environment: Mapping[str, str]) -> _Known:
 
 
 def _webhook(secret: str) -> Webhook | None:
+    """None for what is not `whsec_` and base64, padded or not; the library would leave out what is not base64."""
+    text = secret.removeprefix("whsec_").rstrip("=")
     try:
-        base64.b64decode(secret.removeprefix("whsec_") + "==", validate=True)
-        return Webhook(secret)
-    except (ValueError, binascii.Error, RuntimeError):
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (ValueError, binascii.Error):
         return None
+    return Webhook(key) if key else None
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(_bytes(token)).digest()
+
+
+def _bytes(header: str) -> bytes:
+    """A header's value as it was sent: what is not UTF-8 in it comes as lone surrogates."""
+    return header.encode("utf-8", "surrogateescape")
 
 
 def _by_token(known: _Known, authorization: str | None) -> Source | None:
@@ -192,8 +199,11 @@ def _instant(timestamp: str | None) -> datetime | None:
 
 
 def _caller(source: Source, body: bytes, repeat_key: str | None) -> Caller:
-    if repeat_key is not None and not (0 < len(repeat_key) <= 255):
-        raise Problem(HTTPStatus.BAD_REQUEST, "an Idempotency-Key has 1 to 255 characters", kind=kind("bad-key"))
+    if repeat_key is not None and not (
+        0 < len(repeat_key) <= 255 and repeat_key.isascii() and repeat_key.isprintable()
+    ):
+        detail = "an Idempotency-Key (or webhook-id) has 1 to 255 printable ASCII characters"
+        raise Problem(HTTPStatus.BAD_REQUEST, detail, kind=kind("bad-key"))
     return Caller(source, source_actor(source.name), body, repeat_key)
 
 
