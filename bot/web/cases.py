@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
@@ -66,7 +65,7 @@ class CasesOut:
     async def list_(self, request: web.Request) -> web.Response:
         """A page of cases, the latest first."""
         reader = await self._gate.admit_reader(request)
-        wanted = _wanted(request.query, reader)
+        wanted = _wanted(request, reader)
         found = await self._desk.read(lambda session: queries.list_cases(session, wanted))
         page = found[: wanted.limit - 1]
         following = _cursor(page[-1].id) if len(found) == wanted.limit else None
@@ -89,12 +88,10 @@ class CasesOut:
         return answer({"entries": await self._desk.read(trail)})
 
 
-def _wanted(query: Mapping[str, str], reader: Caller) -> Wanted:
+def _wanted(request: web.Request, reader: Caller) -> Wanted:
     """What the query asks for, and one more: to know whether a page follows."""
-    for name in query:
-        if name not in PARAMETERS:
-            near = get_close_matches(name, PARAMETERS, n=1)
-            raise _bad(f"unknown parameter {name!r}", f"did you mean {near[0]}?" if near else _listed(PARAMETERS))
+    _check(request)
+    query = request.query
     state = query.get("state") or None
     if state and state not in KNOWN_STATES:
         raise _bad(f"state {state!r} is none", _listed(KNOWN_STATES))
@@ -106,6 +103,17 @@ def _wanted(query: Mapping[str, str], reader: Caller) -> Wanted:
         workflows=reader.source.workflows,
         before=_before(query.get("cursor")),
     )
+
+
+def _check(request: web.Request) -> None:
+    for name, value in request.query.items():
+        if name not in PARAMETERS:
+            near = get_close_matches(name, PARAMETERS, n=1)
+            raise _bad(f"unknown parameter {name!r}", f"did you mean {near[0]}?" if near else _listed(PARAMETERS))
+        if len(request.query.getall(name)) > 1:
+            raise _bad(f"{name} is given more than once", "ask once for each")
+        if "\0" in value:
+            raise _bad(f"{name} has a NUL character", "leave it out")
 
 
 def _limit(text: str | None) -> int:
