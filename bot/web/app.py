@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bot.context import Context
 from bot.web.answers import answer
@@ -18,11 +19,14 @@ from bot.web.exceptions import ExceptionsIn
 from bot.web.health import Health, Reasons
 from bot.web.openapi import openapi
 from bot.web.policy import PolicyOut
-from bot.web.problems import Problem
+from bot.web.problems import Problem, kind
 from bot.web.sources import Gate
+from store.database import CommitUnknown
 from store.ids import new_key
 
 log = logging.getLogger(__name__)
+COME_BACK_AFTER = 5
+"""Seconds until a request that the database kept from being answered should be sent again."""
 HEADERS = {
     "Server": "pointsman",
     "Cache-Control": "no-store",
@@ -43,8 +47,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
-    document = openapi()
-    app.router.add_get("/openapi.json", lambda _: _constant(document))
+    app.router.add_get("/openapi.json", _constant(openapi()))
     return app
 
 
@@ -56,8 +59,11 @@ def _add_reads(app: web.Application, cases: CasesOut, policy: PolicyOut) -> None
     app.router.add_get("/v1/oncall", policy.oncall)
 
 
-async def _constant(document: Mapping[str, Any]) -> web.Response:
-    return answer(document)
+def _constant(document: Mapping[str, Any]) -> Handler:
+    async def give(_: web.Request) -> web.StreamResponse:
+        return answer(document)
+
+    return give
 
 
 def _telling_problems(health: Health) -> Middleware:
@@ -81,6 +87,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem.response()
     except web.HTTPException as refused:
         return _of_aiohttp(refused).response()
+    except (OperationalError, InterfaceError, CommitUnknown):
+        return _unavailable(request).response()
     except Exception:
         return _fault(request).response()
 
@@ -96,7 +104,21 @@ def _of_aiohttp(refused: web.HTTPException) -> Problem:
 
 
 def _fault(request: web.Request) -> Problem:
-    reference = new_key("fault").removeprefix("fault:")[:12]
-    log.exception("request failed", extra={"reference": reference, "method": request.method, "path": request.path})
+    reference = _logged(request, "request failed")
     detail = f"something went wrong here; it is in the log under {reference}"
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, more={"reference": reference})
+
+
+def _unavailable(request: web.Request) -> Problem:
+    """The database is away: nothing is accepted, or after a commit whose answer was lost, nobody knows."""
+    reference = _logged(request, "the database does not answer")
+    detail = f"the database does not answer; send it again with the same Idempotency-Key (in the log: {reference})"
+    more, headers = {"reference": reference}, {"Retry-After": str(COME_BACK_AFTER)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind=kind("unavailable"), headers=headers, more=more)
+
+
+def _logged(request: web.Request, what: str) -> str:
+    """Logs the exception that is being handled; the reference by which it is found there."""
+    reference = new_key("fault").removeprefix("fault:")[:12]
+    log.exception(what, extra={"reference": reference, "method": request.method, "path": request.path})
+    return reference
