@@ -63,7 +63,8 @@ def home(facts: HomeFacts, links: Links) -> Block:
     """The Home tab."""
     blocks = [header("Yours"), *_queue(facts.mine, facts, links, "Nothing is waiting for you.")]
     for role, cases in facts.roles:
-        blocks += [header(facts.names.roles.get(role, role)), *_queue(cases, facts, links, "Nothing else is in its queue.")]
+        queue = _queue(cases, facts, links, "Nothing else is in its queue.")
+        blocks += [header(facts.names.roles.get(role, role)), *queue]
     blocks += [
         divider(),
         header("On call now"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
 from sqlmodel import Session, col
 
 from bot.desk.people import members, person_on_call, slack_id
@@ -45,7 +45,7 @@ def of_roles(
 ) -> Cases:
     """Open cases that the roles own, without those of `besides`."""
     owned = col(Case.owner).in_(roles)
-    return _open(session, owned if besides is None else and_(owned, not_(besides)), most) if roles else Cases((), 0)
+    return _open(session, owned if besides is None else and_(owned, not_(func.coalesce(besides, false()))), most) if roles else Cases((), 0)
 
 
 def of_workflow(session: Session, workflow: str) -> Cases:

@@ -13,11 +13,12 @@ OTHER = {"title": "Refund re_2 was not taken", "subject": "cus_2"}
 
 async def test_my_queue_the_roles_queue_and_all(stage: Stage) -> None:
     first, second = await stage.report(), await stage.report(**OTHER)
-    assert await stage.type(FAY, "/case") == "*Your queue*: nothing is open."
-    await stage.press(FAY, "Acknowledge", on=second)
-    mine = await stage.type(FAY, "/case")
-    assert second in mine
-    assert first not in mine
+    assert "*Your queue* (2)" in await stage.type(FAY, "/case")
+    assert await stage.type(GUS, "/case") == "*Your queue*: nothing is open."
+    await stage.press(GUS, "Acknowledge", on=second)
+    assert second in await stage.type(GUS, "/case")
+    assert first not in await stage.type(GUS, "/case")
+    assert second not in await stage.type(FAY, "/case")
     assert "*Billing escalation* (2)" in await stage.type(FAY, "/case list billing")
     assert "*Refunds* (2)" in await stage.type(ZOE, "/case list refund")
     assert "*All open cases* (2)" in await stage.type(ZOE, "/case list all")
