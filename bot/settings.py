@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 NAMES = {
     "slack_bot_token": "SLACK_BOT_TOKEN",
@@ -22,9 +23,25 @@ NAMES = {
     "log_format": "LOG_FORMAT",
 }
 
+WANTED = {
+    "slack_api_url": "an address such as https://slack.com/api/ is wanted",
+    "port": "a number from 0 to 65535 is wanted (0: any free port)",
+    "log_level": "one of DEBUG, INFO, WARNING and ERROR is wanted",
+    "log_format": "text or json is wanted",
+}
+"""What is said of a wrong value. The value itself is not: it may be a secret in the wrong place."""
+
 
 class SettingsFault(Exception):
     """A variable is missing or wrong; the text is one clear line for each."""
+
+
+def _web_api_base(value: str) -> str:
+    """With a slash at its end, as methods are appended to it."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    return value.rstrip("/") + "/"
 
 
 class Settings(BaseModel):
@@ -35,14 +52,14 @@ class Settings(BaseModel):
     slack_bot_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
     slack_app_token: SecretStr | None = None
-    slack_api_url: str = "https://slack.com/api/"
+    slack_api_url: Annotated[str, AfterValidator(_web_api_base)] = "https://slack.com/api/"
     database_url: str = "sqlite:///pointsman.db"
     policy: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     audit_key: SecretStr | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["text", "json"] = "text"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = "text"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -55,8 +72,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(said)
     except ValidationError as faults:
-        lines = (f"{NAMES[str(fault['loc'][0])]}: {fault['msg']}" for fault in faults.errors())
-        raise SettingsFault("\n".join(lines)) from None
+        wrong = [str(fault["loc"][0]) for fault in faults.errors()]
+        raise SettingsFault("\n".join(f"{NAMES[field]}: {WANTED[field]}" for field in wrong)) from None
 
 
 def read_secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -72,3 +89,5 @@ def _from_file(path: str | None, name: str) -> str | None:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as fault:
         raise SettingsFault(f"{name}_FILE: cannot read {path}: {fault.strerror}") from None
+    except ValueError:
+        raise SettingsFault(f"{name}_FILE: {path} is not a text file in UTF-8") from None
