@@ -15,7 +15,7 @@ from bot.desk import deliveries
 from bot.desk.deliveries import Attempted, Claimed, Verdict
 from bot.desk.desk import Desk
 from bot.rules.actors import SYSTEM
-from bot.settings import read_secret
+from bot.settings import SettingsFault, read_secret
 from runbooks.calls import Answer, Caller, Filled, fill
 from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Deliver
@@ -63,7 +63,7 @@ class Deliveries:
         try:
             connector, resolved = self._connector(claimed, request.connector or deliver.connector or "")
             filled = fill(request, claimed.names)
-        except (MissingVariable, Missing, ExpressionFault) as fault:
+        except (MissingVariable, SettingsFault, Missing, ExpressionFault) as fault:
             return _impossible(claimed, str(fault))
         timeout = (deliver.timeout or connector.timeout).seconds
         headers = {} if claimed.phase == "finding" else {"Idempotency-Key": claimed.idempotency_key}

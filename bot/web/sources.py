@@ -21,7 +21,7 @@ from bot.desk.policies import Policies
 from bot.rules.actors import Actor
 from bot.rules.actors import source as source_actor
 from bot.rules.pacing import Bucket, Limit
-from bot.settings import read_secret
+from bot.settings import SettingsFault, read_secret
 from bot.web.bodies import read_body
 from bot.web.problems import Problem, kind
 from runbooks.connectors import Source
@@ -140,7 +140,10 @@ def missing_secrets(policy: Policy, environment: Mapping[str, str]) -> list[str]
 
 
 def _why_unusable(source: Source, name: str, environment: Mapping[str, str]) -> str | None:
-    value = read_secret(environment, name)
+    try:
+        value = read_secret(environment, name)
+    except SettingsFault as fault:
+        return f"cannot be had ({fault}); until it can, its requests are answered with 401"
     if not value:
         return "is not set in the environment; until it is, its requests are answered with 401"
     if name == source.secret and source.kind is None and _webhook(value) is None:
@@ -153,14 +156,22 @@ def _with_secrets(policy: Policy, environment: Mapping[str, str]) -> _Known:
         log.warning("source without its secret", extra={"because": line})
     by_token, signing = {}, []
     for source in policy.sources.values():
-        token = read_secret(environment, source.token) if source.token else None
+        token = _value(environment, source.token)
         if token:
             by_token[_digest(token)] = source
-        secret = read_secret(environment, source.secret) if source.secret and source.kind is None else None
+        secret = _value(environment, source.secret) if source.kind is None else None
         webhook = _webhook(secret) if secret else None
         if webhook:
             signing.append((source, webhook))
     return _Known(policy, by_token, tuple(signing))
+
+
+def _value(environment: Mapping[str, str], name: str | None) -> str | None:
+    """None also where it cannot be read: that is told by `missing_secrets`, and shuts out this source alone."""
+    try:
+        return read_secret(environment, name) if name else None
+    except SettingsFault:
+        return None
 
 
 def _webhook(secret: str) -> Webhook | None:

@@ -126,10 +126,11 @@ def policy_files(policy_files: dict[str, str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(desk: Desk, clock: MovableClock) -> AsyncIterator[Door]:
+async def opened(desk: Desk, clock: MovableClock, environment: Mapping[str, str] = ENVIRONMENT) -> AsyncIterator[Door]:
+    """A door in front of this desk."""
     await desk.read(desk.policies.in_force)
     context = Context(desk, clock, desk.policies, Settings())
-    async with TestClient(TestServer(build_app(context, ENVIRONMENT))) as client:
+    async with TestClient(TestServer(build_app(context, environment))) as client:
         yield Door(client, desk, clock)
 
 

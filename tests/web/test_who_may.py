@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.web.conftest import HUBSPOT, MONITORS, NARROW, NOTHING, QUICK, Door, report, signed
+from bot.clock import MovableClock
+from bot.desk.desk import Desk
+from tests.web.conftest import HUBSPOT, MONITORS, NARROW, NOTHING, QUICK, Door, opened, report, signed
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,19 @@ async def test_faster_than_its_rate_a_source_is_told_when_to_come_back(plain_doo
     assert (await plain_door.post(report("Three"), token=QUICK)).status == 429
     plain_door.clock.advance(timedelta(seconds=1))
     assert (await plain_door.post(report("Three"), token=QUICK)).status == 202
+
+
+async def test_a_credential_that_cannot_be_read_shuts_out_its_source_alone(
+    sqlite_desk: Desk, clock: MovableClock, tmp_path: Path
+) -> None:
+    (tmp_path / "monitors").write_text(MONITORS + "\n")
+    environment = {"HUBSPOT_SOURCE_TOKEN_FILE": str(tmp_path / "none"), "BILLING_WEBHOOK_SECRET": "whsec_"}
+    async with opened(
+        sqlite_desk, clock, environment | {"MONITORS_SOURCE_TOKEN_FILE": str(tmp_path / "monitors")}
+    ) as door:
+        assert (await door.post(report())).status == 202
+        assert (await door.post(report(), token=HUBSPOT)).status == 401
+        assert (await door.post_signed(report())).status == 401
 
 
 READS = ["/v1/cases", "/v1/cases/C-1", "/v1/cases/C-1/audit", "/v1/workflows", "/v1/oncall"]
