@@ -32,6 +32,11 @@ def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
 
+def index_where(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows for which `where` holds."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
+
+
 class PolicyVersion(SQLModel, table=True):
     """A policy folder as it was when it came into force: its texts by relative path."""
 
@@ -61,35 +66,18 @@ class Case(SQLModel, table=True):
         one_of("route", ROUTES),
         CheckConstraint("(closed_at IS NOT NULL) = (state IN ('resolved', 'failed'))", name="closed_with_state"),
         CheckConstraint("occurrences >= 1", name="occurred"),
-        Index(
-            "one_open_case_per_match",
-            "match_key",
-            unique=True,
-            postgresql_where=text("closed_at IS NULL"),
-            sqlite_where=text("closed_at IS NULL"),
-        ),
-        Index(
+        index_where("one_open_case_per_match", "match_key", where="closed_at IS NULL", unique=True),
+        index_where(
             "one_open_case_per_thread",
             "channel",
             "thread_ts",
+            where="closed_at IS NULL AND thread_ts IS NOT NULL",
             unique=True,
-            postgresql_where=text("closed_at IS NULL AND thread_ts IS NOT NULL"),
-            sqlite_where=text("closed_at IS NULL AND thread_ts IS NOT NULL"),
         ),
-        Index(
-            "open_by_owner",
-            "owner",
-            "id",
-            postgresql_where=text("closed_at IS NULL"),
-            sqlite_where=text("closed_at IS NULL"),
-        ),
-        Index(
-            "open_by_assignee",
-            "assignee",
-            "id",
-            postgresql_where=text("closed_at IS NULL"),
-            sqlite_where=text("closed_at IS NULL"),
-        ),
+        index_where("open_by_owner", "owner", "id", where="closed_at IS NULL"),
+        index_where("open_by_assignee", "assignee", "id", where="closed_at IS NULL"),
+        index_where("missed_response", "response_breached_at", where="response_breached_at IS NOT NULL"),
+        index_where("missed_resolution", "resolution_breached_at", where="resolution_breached_at IS NOT NULL"),
         Index("by_state", "state", "id"),
         Index("by_workflow", "workflow", "id"),
         Index("by_owner", "owner", "id"),
@@ -204,27 +192,9 @@ class Owed(SQLModel, table=True):
     __tablename__: ClassVar[str] = "outbox"
     __table_args__ = (
         one_of("state", ("owed", "sending", "sent", "dead", "cancelled")),
-        Index(
-            "one_owed_per_key",
-            "key",
-            unique=True,
-            postgresql_where=text("state = 'owed'"),
-            sqlite_where=text("state = 'owed'"),
-        ),
-        Index(
-            "outbox_due",
-            "not_before_at",
-            "id",
-            postgresql_where=text("state IN ('owed', 'sending')"),
-            sqlite_where=text("state IN ('owed', 'sending')"),
-        ),
-        Index(
-            "outbox_by_case",
-            "case_id",
-            "id",
-            postgresql_where=text("state IN ('owed', 'sending')"),
-            sqlite_where=text("state IN ('owed', 'sending')"),
-        ),
+        index_where("one_owed_per_key", "key", where="state = 'owed'", unique=True),
+        index_where("outbox_due", "not_before_at", "id", where="state IN ('owed', 'sending')"),
+        index_where("outbox_by_case", "case_id", "id", where="state IN ('owed', 'sending')"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     kind: str
@@ -337,12 +307,8 @@ class Delivery(SQLModel, table=True):
         ),
         UniqueConstraint("event_id", "generation"),
         Index("deliveries_of_case", "case_id", "id"),
-        Index(
-            "deliveries_due",
-            "due_at",
-            postgresql_where=text("due_at IS NOT NULL"),
-            sqlite_where=text("due_at IS NOT NULL"),
-        ),
+        index_where("deliveries_due", "due_at", where="due_at IS NOT NULL"),
+        index_where("deliveries_taken", "lease_until", where="lease_until IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     case_id: int = Field(sa_type=BigKey, foreign_key="cases.id")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
 from store.models import Attempt, Case, Delivery, ExceptionReport, Owed, Timer
@@ -76,7 +77,8 @@ def open_by_state(session: Session) -> Mapping[str, int]:
 
 def owed_by_kind(session: Session) -> Mapping[str, int]:
     """How many messages of each kind are owed and not sent."""
-    query = select(col(Owed.kind), func.count()).where(col(Owed.state).in_(("owed", "sending")))
+    in_words: Any = bindparam(None, ("owed", "sending"), expanding=True, literal_execute=True)  # as the index has them
+    query = select(col(Owed.kind), func.count()).where(col(Owed.state).in_(in_words))
     return dict(session.execute(query.group_by(col(Owed.kind))).tuples().all())
 
 

@@ -19,9 +19,9 @@ AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 POLICY = "0" * 64
 
 
-def put_policy(session: Session) -> None:
+def put_policy(session: Session, files: dict[str, str] | None = None) -> None:
     """The policy that cases name."""
-    session.execute(insert(PolicyVersion), [{"digest": POLICY, "files": {}, "recorded_at": AT}])
+    session.execute(insert(PolicyVersion), [{"digest": POLICY, "files": files or {}, "recorded_at": AT}])
 
 
 def case_row(case_id: int, **values: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tables."""
+"""The tables, but for the audit log."""
 
 from typing import Any
 
@@ -8,8 +8,6 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
@@ -21,13 +19,15 @@ def _one_of(column: str, *words: str) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
 
-def _partial(name: str, table: str, columns: list[str], *, where: str, unique: bool = False) -> None:
-    op.create_index(name, table, columns, unique=unique, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
+def _partial(name: str, table: str, columns: list[str], *, where: str) -> None:
+    op.create_index(name, table, columns, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
+
+
+def _partial_unique(name: str, table: str, columns: list[str], *, where: str) -> None:
+    op.create_index(name, table, columns, unique=True, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
 
 
 def upgrade() -> None:
-    _audit_entries()
-    _audit_heads()
     _events()
     _outbox()
     _overrides()
@@ -44,29 +44,6 @@ def upgrade() -> None:
     _state_changes()
     _timers()
     _attempts()
-
-
-def _audit_entries() -> None:
-    op.create_table(
-        "audit_entries",
-        sa.Column("chain", sa.String(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("body", sa.String(), nullable=False),
-        sa.Column("prev_hash", sa.String(), nullable=False),
-        sa.Column("hash", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("chain", "seq", name="audit_entries_pkey"),
-        sa.UniqueConstraint("prev_hash", name="audit_entries_prev_hash_key"),
-    )
-
-
-def _audit_heads() -> None:
-    op.create_table(
-        "audit_heads",
-        sa.Column("chain", sa.String(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("hash", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("chain", name="audit_heads_pkey"),
-    )
 
 
 def _events() -> None:
@@ -104,7 +81,7 @@ def _outbox() -> None:
         sa.PrimaryKeyConstraint("id", name="outbox_pkey"),
         _one_of("state", "owed", "sending", "sent", "dead", "cancelled"),
     )
-    _partial("one_owed_per_key", "outbox", ["key"], unique=True, where="state = 'owed'")
+    _partial_unique("one_owed_per_key", "outbox", ["key"], where="state = 'owed'")
     _partial("outbox_by_case", "outbox", ["case_id", "id"], where="state IN ('owed', 'sending')")
     _partial("outbox_due", "outbox", ["not_before_at", "id"], where="state IN ('owed', 'sending')")
 
@@ -151,16 +128,6 @@ def _policies() -> None:
     )
 
 
-def _rota_calendars() -> None:
-    op.create_table(
-        "rota_calendars",
-        sa.Column("address", sa.String(), nullable=False),
-        sa.Column("text", sa.String(), nullable=False),
-        sa.Column("fetched_at", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("address", name="rota_calendars_pkey"),
-    )
-
-
 def _requests() -> None:
     op.create_table(
         "requests",
@@ -173,26 +140,37 @@ def _requests() -> None:
     op.create_index("requests_by_age", "requests", ["at"])
 
 
+def _rota_calendars() -> None:
+    op.create_table(
+        "rota_calendars",
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("fetched_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("address", name="rota_calendars_pkey"),
+    )
+
+
 def _cases() -> None:
-    op.create_table("cases", *_cases_first(), *_cases_then(), *_cases_rules())
+    op.create_table("cases", *_cases_columns(), *_cases_rules())
     op.create_index("by_card", "cases", ["channel", "card_ts"])
     op.create_index("by_owner", "cases", ["owner", "id"])
     op.create_index("by_state", "cases", ["state", "id"])
     op.create_index("by_thread", "cases", ["channel", "thread_ts"])
     op.create_index("by_workflow", "cases", ["workflow", "id"])
-    _partial("one_open_case_per_match", "cases", ["match_key"], unique=True, where="closed_at IS NULL")
-    _partial(
+    _partial("missed_resolution", "cases", ["resolution_breached_at"], where="resolution_breached_at IS NOT NULL")
+    _partial("missed_response", "cases", ["response_breached_at"], where="response_breached_at IS NOT NULL")
+    _partial_unique("one_open_case_per_match", "cases", ["match_key"], where="closed_at IS NULL")
+    _partial_unique(
         "one_open_case_per_thread",
         "cases",
         ["channel", "thread_ts"],
-        unique=True,
         where="closed_at IS NULL AND thread_ts IS NOT NULL",
     )
     _partial("open_by_assignee", "cases", ["assignee", "id"], where="closed_at IS NULL")
     _partial("open_by_owner", "cases", ["owner", "id"], where="closed_at IS NULL")
 
 
-def _cases_first() -> list[sa.Column[Any]]:
+def _cases_columns() -> list[sa.Column[Any]]:
     return [
         sa.Column("id", BIG, nullable=False),
         sa.Column("workflow", sa.String(), nullable=False),
@@ -217,11 +195,6 @@ def _cases_first() -> list[sa.Column[Any]]:
         sa.Column("next_step", sa.String(), nullable=True),
         sa.Column("event_id", BIG, nullable=True),
         sa.Column("opened_at", INSTANT, nullable=False),
-    ]
-
-
-def _cases_then() -> list[sa.Column[Any]]:
-    return [
         sa.Column("opened_by", sa.String(), nullable=False),
         sa.Column("last_seen_at", INSTANT, nullable=False),
         sa.Column("occurrences", sa.Integer(), nullable=False),
@@ -312,6 +285,7 @@ def _deliveries() -> None:
     )
     _partial("deliveries_due", "deliveries", ["due_at"], where="due_at IS NOT NULL")
     op.create_index("deliveries_of_case", "deliveries", ["case_id", "id"])
+    _partial("deliveries_taken", "deliveries", ["lease_until"], where="lease_until IS NOT NULL")
 
 
 def _exceptions() -> None:

@@ -5,10 +5,10 @@ INSERT INTO policy_in_force (id, digest, since_at)
 VALUES (1, 'd1', '2026-11-23T09:00:00.000000+00:00');
 INSERT INTO events (id, workflow, key, digest, content, received_at)
 VALUES (1, 'renewal-notice', 'k-1', '00', '{"account":"acc_17","name":"Müller"}', '2026-11-23T09:00:00.000000+00:00');
-INSERT INTO cases (id, workflow, failure_mode, title, detail, subject, source, risk, priority, state, route, route_rule, owner, match_key, fingerprint, policy_digest, event_id, opened_at, opened_by, last_seen_at, occurrences, acknowledge_due_at, resolve_due_at, response_from_at, exhausted, reopened, channel, version, acknowledged_at, acknowledged_by, lease_until, card_ts)
-VALUES (1, 'renewal-notice', 'crm_stale', 'Renewal of Müller & Söhne is stale', '', 'acc_17', 'hubspot', 'medium', 'P2', 'in_progress', 'owner_queue', 'exceptions.crm_stale', 'revenue-ops', 'v1:1', 'v1:1', 'd1', 1, '2026-11-23T09:00:00.000000+00:00', 'hubspot', '2026-11-23T09:00:00.000000+00:00', 1, '2026-11-23T12:00:00.000000+00:00', '2026-11-23T12:00:00.000000+00:00', '2026-11-23T09:00:00.000000+00:00', false, 0, 'C0REVOPS', 1, '2026-11-23T09:00:00.000000+00:00', 'U0ADA', '2026-11-23T12:00:00.000000+00:00', '1.1');
-INSERT INTO cases (id, workflow, failure_mode, title, detail, subject, source, risk, priority, state, route, route_rule, owner, match_key, fingerprint, policy_digest, event_id, opened_at, opened_by, last_seen_at, occurrences, acknowledge_due_at, resolve_due_at, response_from_at, exhausted, reopened, channel, version, closed_at, resolution, thread_ts)
-VALUES (2, 'renewal-notice', 'crm_stale', 'Renewal of Müller & Söhne is stale', '', 'acc_17', 'hubspot', 'medium', 'P2', 'resolved', 'owner_queue', 'exceptions.crm_stale', 'billing', 'v1:2', 'v1:2', 'd1', NULL, '2026-11-23T09:00:00.000000+00:00', 'hubspot', '2026-11-23T09:00:00.000000+00:00', 1, '2026-11-23T12:00:00.000000+00:00', '2026-11-23T12:00:00.000000+00:00', '2026-11-23T09:00:00.000000+00:00', false, 0, 'C0BILLING', 1, '2026-11-23T12:00:00.000000+00:00', 'done', '1.2');
+INSERT INTO cases (id, workflow, failure_mode, title, detail, subject, source, risk, priority, state, route, route_rule, route_because, owner, match_key, fingerprint, policy_digest, event_id, opened_at, opened_by, last_seen_at, occurrences, acknowledge_due_at, resolve_due_at, response_from_at, exhausted, reopened, channel, version, acknowledged_at, acknowledged_by, lease_until, card_ts)
+VALUES (1, 'renewal-notice', 'crm_stale', 'Renewal of Müller & Söhne is stale', '', 'acc_17', 'hubspot', 'medium', 'P2', 'in_progress', 'owner_queue', 'exceptions.crm_stale', 'its failure mode says so', 'revenue-ops', 'v1:1', 'v1:1', 'd1', 1, '2026-11-23T09:00:00.000000+00:00', 'hubspot', '2026-11-23T09:00:00.000000+00:00', 1, '2026-11-23T12:00:00.000000+00:00', '2026-11-23T12:00:00.000000+00:00', '2026-11-23T09:00:00.000000+00:00', false, 0, 'C0REVOPS', 1, '2026-11-23T09:00:00.000000+00:00', 'U0ADA', '2026-11-23T12:00:00.000000+00:00', '1.1');
+INSERT INTO cases (id, workflow, failure_mode, title, detail, subject, source, risk, priority, state, route, route_rule, route_because, owner, match_key, fingerprint, policy_digest, event_id, opened_at, opened_by, last_seen_at, occurrences, acknowledge_due_at, resolve_due_at, response_from_at, exhausted, reopened, channel, version, closed_at, resolution, thread_ts)
+VALUES (2, 'renewal-notice', 'crm_stale', 'Renewal of Müller & Söhne is stale', '', 'acc_17', 'hubspot', 'medium', 'P2', 'resolved', 'owner_queue', 'exceptions.crm_stale', 'its failure mode says so', 'billing', 'v1:2', 'v1:2', 'd1', NULL, '2026-11-23T09:00:00.000000+00:00', 'hubspot', '2026-11-23T09:00:00.000000+00:00', 1, '2026-11-23T12:00:00.000000+00:00', '2026-11-23T12:00:00.000000+00:00', '2026-11-23T09:00:00.000000+00:00', false, 0, 'C0BILLING', 1, '2026-11-23T12:00:00.000000+00:00', 'done', '1.2');
 INSERT INTO exceptions (id, case_id, occurrence, received_at, source, title, detail, event_id, links)
 VALUES (1, 1, 1, '2026-11-23T09:00:00.000000+00:00', 'hubspot', 'stale', '', 1, '["https://crm.acme.test/17"]');
 INSERT INTO timers (case_id, kind, due_at, step, attempts, lease_until)
@@ -33,17 +33,7 @@ INSERT INTO deliveries (id, case_id, event_id, verb, generation, idempotency_key
 VALUES (1, 1, 1, 'replay', 1, 'pm-1', '2026-11-23T09:00:00.000000+00:00', 'd1', 'delivered', '{"account":"acc_17"}', 'U0ADA', '2026-11-23T09:00:00.000000+00:00', false, 1, 200, '');
 INSERT INTO attempts (id, delivery_id, at, purpose, request, status, response, error)
 VALUES (1, 1, '2026-11-23T09:00:00.000000+00:00', 'deliver', '{"method":"POST"}', 200, '{}', '');
+INSERT INTO rota_calendars (address, text, fetched_at)
+VALUES ('https://cal.acme.test/rota.ics', 'BEGIN:VCALENDAR', '2026-11-23T09:00:00.000000+00:00');
 INSERT INTO people (id, team_id, name, email, is_bot, is_guest, is_deleted, members, checked_at)
 VALUES ('U0ADA', 'T0ACME', 'Ada', 'ada@acme.test', false, false, false, NULL, '2026-11-23T09:00:00.000000+00:00');
-INSERT INTO audit_entries (chain, seq, body, prev_hash, hash)
-VALUES ('case:1', 1, '{"action":"case.opened","actor":{"id":"hubspot","kind":"source"},"at":"2026-11-23T09:00:00.000000+00:00","chain":"case:1","detail":{"owner":"revenue-ops"},"seq":1}', 'bb4376c8c5b8dc8109993dfd1340e84a6b73e7152dfee35c97ca5b58b642dd22', '1a42a7c8f2e27bd8aa2557de35acb597f80f847938911591ae8cab796fe22479');
-INSERT INTO audit_entries (chain, seq, body, prev_hash, hash)
-VALUES ('case:1', 2, '{"action":"case.acknowledged","actor":{"id":"hubspot","kind":"source"},"at":"2026-11-23T09:00:00.000000+00:00","chain":"case:1","detail":{"by":"U0ADA"},"seq":2}', '1a42a7c8f2e27bd8aa2557de35acb597f80f847938911591ae8cab796fe22479', '272eb0b6407ae7c5a3770e40ab6701d1a6230b1e902c0194601b9107075a8a7a');
-INSERT INTO audit_heads (chain, seq, hash)
-VALUES ('case:1', 2, '272eb0b6407ae7c5a3770e40ab6701d1a6230b1e902c0194601b9107075a8a7a');
-INSERT INTO audit_entries (chain, seq, body, prev_hash, hash)
-VALUES ('case:2', 1, '{"action":"case.opened","actor":{"id":"hubspot","kind":"source"},"at":"2026-11-23T09:00:00.000000+00:00","chain":"case:2","detail":{"owner":"billing"},"seq":1}', '5f53535da009274a3eb85ee2a51d3cae17b6112f385a1fbbeb41deb96731d85b', '474ed560fd4cbd0716bc3c8f4e01882c5300906db902ee8d3eed0140d5d51187');
-INSERT INTO audit_entries (chain, seq, body, prev_hash, hash)
-VALUES ('case:2', 2, '{"action":"case.resolved","actor":{"id":"hubspot","kind":"source"},"at":"2026-11-23T09:00:00.000000+00:00","chain":"case:2","detail":{"because":"done"},"seq":2}', '474ed560fd4cbd0716bc3c8f4e01882c5300906db902ee8d3eed0140d5d51187', '2fe8079c2c0cf1db73ed2c63dccd934623a4cff1d362af14a770552614db7d68');
-INSERT INTO audit_heads (chain, seq, hash)
-VALUES ('case:2', 2, '2fe8079c2c0cf1db73ed2c63dccd934623a4cff1d362af14a770552614db7d68');

@@ -1,12 +1,10 @@
-"""The audit log is append-only, whoever writes."""
+"""The audit log, append-only whoever writes."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 SQLITE = (
     """
@@ -40,8 +38,33 @@ POSTGRESQL = (
 
 
 def upgrade() -> None:
+    _entries()
+    _heads()
     for statement in SQLITE if op.get_bind().dialect.name == "sqlite" else POSTGRESQL:
         op.execute(sa.text(statement))
+
+
+def _entries() -> None:
+    op.create_table(
+        "audit_entries",
+        sa.Column("chain", sa.String(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("prev_hash", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("chain", "seq", name="audit_entries_pkey"),
+        sa.UniqueConstraint("prev_hash", name="audit_entries_prev_hash_key"),
+    )
+
+
+def _heads() -> None:
+    op.create_table(
+        "audit_heads",
+        sa.Column("chain", sa.String(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("chain", name="audit_heads_pkey"),
+    )
 
 
 def downgrade() -> None:

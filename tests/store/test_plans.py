@@ -1,0 +1,251 @@
+"""What is asked all the time reads an index on both engines, however many rows there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlmodel import Session
+
+from bot.desk import deliveries, intake, outbox, timers
+from bot.desk.policies import Policies
+from bot.desk.telling import cancel_pages
+from bot.desk.threads import case_of_thread
+from bot.desk.tx import Tx
+from bot.rules.actors import SYSTEM
+from bot.slack import queues
+from store import audit
+from store.database import Database
+from store.ids import take
+from store.migrate import migrate
+from store.models import (
+    Case,
+    Delivery,
+    Event,
+    ExceptionReport,
+    Owed,
+    Timer,
+)
+from store.queries.cases import (
+    OPEN,
+    Wanted,
+    deliveries_of,
+    latest_reports,
+    list_cases,
+    open_by_state,
+    owed_by_kind,
+    timers_late,
+)
+from store.rows import insert_rows
+from tests.postgres import Postgres
+from tests.store.seeds import AT, POLICY, case_row, put_policy
+
+ROWS = 10_000
+OPEN_ROWS = 500
+TABLES = "cases|events|exceptions|timers|outbox|deliveries|audit_entries|audit_heads"
+WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
+BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids")
+"""What SQLite reads in the order of the rows' own ids, and only until the page is full."""
+CLOCKS = ("response", "resolution", "lease")
+KINDS = ("card", "line", "notice", "page")
+SOON = AT + timedelta(hours=1)
+WORKFLOWS, ROLES, PEOPLE = ("renewal-notice", "refund"), ("revenue-ops", "billing"), ("U0ADA", "U0BEN", "U0CLEO")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, policy_files: dict[str, str]
+) -> Iterator[Database]:
+    """Ten thousand of everything; nearly all of it is over."""
+    if request.param == "sqlite":
+        yield from _filled(f"sqlite:///{tmp_path_factory.mktemp('filled') / 'filled.db'}", policy_files)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.temporary() as url:
+        yield from _filled(url, policy_files)
+
+
+def _filled(url: str, files: dict[str, str]) -> Iterator[Database]:
+    migrate(url)
+    database = Database(url)
+    database.write(lambda session: _fill(session, files)).result()
+    database.write(lambda session: session.execute(text("ANALYZE"))).result()
+    yield database
+    database.close()
+
+
+def _fill(session: Session, files: dict[str, str]) -> None:
+    put_policy(session, files)
+    numbers = range(1, ROWS + 1)
+    insert_rows(session, Event, [_event(number) for number in numbers])
+    insert_rows(session, Case, [_case(number) for number in numbers])
+    insert_rows(session, ExceptionReport, [_report(number) for number in numbers])
+    insert_rows(session, Timer, [_timer(number, kind) for number in numbers for kind in CLOCKS])
+    insert_rows(session, Owed, [_owed(number) for number in numbers])
+    insert_rows(session, Delivery, [_delivery(number) for number in numbers])
+    opened = [audit.NewEntry(audit.chain_of(number), "case.opened", {}, {}, is_first=True) for number in numbers]
+    audit.append(session, opened, at=AT)
+
+
+def _is_open(number: int) -> bool:
+    return number % (ROWS // OPEN_ROWS) == 0
+
+
+def _event(number: int) -> dict[str, Any]:
+    return {"id": number, "workflow": "refund", "key": f"k-{number}", "digest": "", "content": {}, "received_at": AT}
+
+
+def _case(number: int) -> dict[str, Any]:
+    is_open = _is_open(number)
+    return case_row(
+        number,
+        workflow=WORKFLOWS[number % 2],
+        owner=ROLES[number % 2],
+        assignee=PEOPLE[number % 3],
+        state="queued" if is_open else "resolved",
+        closed_at=None if is_open else AT,
+        channel=f"C0{number % 5}",
+        card_ts=f"{number}.1",
+        thread_ts=f"{number}.1",
+        acknowledged_by=None,
+    )
+
+
+def _report(number: int) -> dict[str, Any]:
+    return {"case_id": number, "occurrence": 1, "received_at": AT, "source": "hubspot", "title": "", "links": []}
+
+
+def _timer(number: int, kind: str) -> dict[str, Any]:
+    return {"case_id": number, "kind": kind, "due_at": AT + timedelta(minutes=number), "lease_until": None}
+
+
+def _owed(number: int) -> dict[str, Any]:
+    state = "owed" if _is_open(number) else "sent"
+    times = {"created_at": AT, "not_before_at": AT}
+    return times | {
+        "kind": KINDS[number % 4],
+        "key": f"k:{number}",
+        "case_id": number,
+        "channel": "C0",
+        "payload": {},
+        "state": state,
+    }
+
+
+def _delivery(number: int) -> dict[str, Any]:
+    return {
+        "case_id": number,
+        "event_id": number,
+        "verb": "retry",
+        "generation": 1,
+        "idempotency_key": f"pm-{number}",
+        "key_born_at": AT,
+        "policy_digest": POLICY,
+        "state": "sending" if _is_open(number) else "delivered",
+        "content": {},
+        "asked_by": "U0ADA",
+        "asked_at": AT,
+        "due_at": AT if _is_open(number) else None,
+        "lease_until": None,
+    }
+
+
+def the_case(session: Session) -> Case:
+    return session.get_one(Case, ROWS)
+
+
+def owed(may_send: bool = True) -> outbox.ClaimOwed:
+    return outbox.ClaimOwed(lambda kind, channel: may_send, KINDS)
+
+
+def claimed(number: int) -> outbox.Claimed:
+    return outbox.Claimed(number, "card", f"k:{number}", number, "C0", {}, 1, False, AT)
+
+
+QUESTIONS: dict[str, Callable[[Tx], Any]] = {
+    "timers that are due": lambda tx: timers.claim_due(tx, 50),
+    "whether timers are due": lambda tx: timers.some_are_due(tx.session, tx.now),
+    "the next timer": lambda tx: timers.next_due(tx.session),
+    "timers that are late": lambda tx: timers_late(tx.session, AT),
+    "messages that may leave": lambda tx: outbox.find_owed(tx.session, tx.now, owed()),
+    "claiming messages": lambda tx: outbox.claim_owed(tx, owed()),
+    "a message that left": lambda tx: outbox.sent(tx, outbox.Sent(claimed(ROWS), {})),
+    "the next message": lambda tx: outbox.next_due(tx.session, kinds=KINDS),
+    "messages by kind": lambda tx: owed_by_kind(tx.session),
+    "pages to cancel": lambda tx: cancel_pages(tx, the_case(tx.session)),
+    "deliveries that are due": lambda tx: deliveries.claim(tx, 20),
+    "the next delivery": lambda tx: deliveries.next_due(tx.session),
+    "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),
+    "open cases by key": lambda tx: intake._open_matches(tx, {f"v1:{number}" for number in range(1, 21)}),
+    "the case of a thread": lambda tx: case_of_thread(tx, "C03", "8003.1"),
+    "reports of a case": lambda tx: latest_reports(tx.session, 70, limit=10),
+    "the chain of a case": lambda tx: audit.read(tx.session, audit.chain_of(70)),
+    "one more entry": lambda tx: audit.append(tx.session, [audit.NewEntry("case:70", "x", {}, {})], at=AT),
+    "the next ids": lambda tx: take(tx.session, Case, 5),
+    "a page of all cases": lambda tx: list_cases(tx.session, Wanted(50)),
+    "the page after": lambda tx: list_cases(tx.session, Wanted(50, before=9000)),
+    "open cases": lambda tx: list_cases(tx.session, Wanted(50, state=OPEN)),
+    "cases in a state": lambda tx: list_cases(tx.session, Wanted(50, state="resolved")),
+    "cases in a rare state": lambda tx: list_cases(tx.session, Wanted(50, state="queued")),
+    "cases of a workflow": lambda tx: list_cases(tx.session, Wanted(50, workflow="refund", before=9000)),
+    "open cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, state=OPEN, owner="billing")),
+    "cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, owner="billing")),
+    "cases of some workflows": lambda tx: list_cases(tx.session, Wanted(50, workflows=WORKFLOWS)),
+    "open cases by state": lambda tx: open_by_state(tx.session),
+    "how many missed a window": lambda tx: queues.late(tx.session, since=AT),
+    "what waits for a person": lambda tx: queues.of_person(tx.session, "U0ADA", on_call_for=["billing"]),
+    "what roles own": lambda tx: queues.of_roles(tx.session, ROLES),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_table_is_read_whole(filled: Database, question: str) -> None:
+    asked = _asked(filled, QUESTIONS[question])
+    assert asked
+    for statement, parameters in asked:
+        plan = filled.read_now(lambda session, s=statement, p=parameters: _plan(session, s, p))  # type: ignore[misc]
+        assert question in BY_NUMBER or not _whole_tables(plan), "\n".join([statement, *plan])
+
+
+def test_a_whole_table_would_be_seen(filled: Database) -> None:
+    def everything(tx: Tx) -> None:
+        tx.session.execute(text("SELECT count(*) FROM cases WHERE title = 'x'"))
+
+    ((statement, parameters),) = _asked(filled, everything)
+    assert _whole_tables(filled.read_now(lambda session: _plan(session, statement, parameters)))
+
+
+def _asked(database: Database, question: Callable[[Tx], Any]) -> list[tuple[str, Any]]:
+    """The statements that it runs; what it does is rolled back."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool) -> None:
+        if "SAVEPOINT" not in statement and "BEGIN" not in statement:
+            asked.append((statement, parameters[0] if many else parameters))
+
+    class Enough(Exception):
+        pass
+
+    def work(session: Session) -> None:
+        event.listen(session.connection(), "before_cursor_execute", note)
+        question(Tx(session, SOON, SYSTEM, Policies()))
+        raise Enough
+
+    with pytest.raises(Enough):
+        database.write(work).result()
+    return asked
+
+
+def _plan(session: Session, statement: str, parameters: Any) -> list[str]:
+    explain = "EXPLAIN QUERY PLAN " if session.get_bind().dialect.name == "sqlite" else "EXPLAIN "
+    rows = session.connection().exec_driver_sql(explain + statement, parameters)
+    return [str(row[-1]) for row in rows]
+
+
+def _whole_tables(plan: list[str]) -> list[str]:
+    """The lines of a plan that read a table from one end to the other."""
+    return [line for line in plan if WALK.match(line)]
