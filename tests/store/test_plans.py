@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import ColumnElement, Text, cast, event, insert, literal, null, select, text
+from sqlalchemy import case as sql_case
 from sqlmodel import Session
 
 from bot.desk import deliveries, intake, outbox, timers
@@ -19,10 +20,13 @@ from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
 from bot.slack import queues
 from store import audit
+from store.columns import Instant
 from store.database import Database
 from store.ids import take
 from store.migrate import migrate
 from store.models import (
+    AuditEntry,
+    AuditHead,
     Case,
     Delivery,
     Event,
@@ -40,20 +44,38 @@ from store.queries.cases import (
     owed_by_kind,
     timers_late,
 )
-from store.rows import insert_rows
 from tests.postgres import Postgres
 from tests.store.seeds import AT, POLICY, case_row, put_policy
 
-ROWS = 10_000
-OPEN_ROWS = 500
+ROWS, ONE_OPEN_IN = 10_000, 20
+SOON, LATER = AT + timedelta(hours=1), AT + timedelta(days=30)
+KINDS = ("card", "line", "notice", "page")
+WORKFLOWS, ROLES, PEOPLE = ("renewal-notice", "refund"), ("revenue-ops", "billing"), ("U0ADA", "U0BEN", "U0CLEO")
+
+NUMBERS = select(literal(1).label("n")).cte("numbers", recursive=True)
+NUMBERS = NUMBERS.union_all(select(NUMBERS.c.n + 1).where(NUMBERS.c.n < ROWS))
+N = NUMBERS.c.n
+IS_OPEN = N % ONE_OPEN_IN == 0
+
 TABLES = "cases|events|exceptions|timers|outbox|deliveries|audit_entries|audit_heads"
 WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
 BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids")
 """What SQLite reads in the order of the rows' own ids, and only until the page is full."""
-CLOCKS = ("response", "resolution", "lease")
-KINDS = ("card", "line", "notice", "page")
-SOON = AT + timedelta(hours=1)
-WORKFLOWS, ROLES, PEOPLE = ("renewal-notice", "refund"), ("revenue-ops", "billing"), ("U0ADA", "U0BEN", "U0CLEO")
+
+
+def named(prefix: str) -> ColumnElement[str]:
+    """The number's own text."""
+    return literal(prefix) + cast(N, Text)
+
+
+def one_of(words: Sequence[str]) -> ColumnElement[str]:
+    """One of the words for each number, in turn."""
+    return sql_case(*((N % len(words) == place, word) for place, word in enumerate(words)))
+
+
+def at(instant: datetime) -> ColumnElement[datetime]:
+    """The instant, as its column keeps it."""
+    return literal(instant, Instant())
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -80,77 +102,59 @@ def _filled(url: str, files: dict[str, str]) -> Iterator[Database]:
 
 def _fill(session: Session, files: dict[str, str]) -> None:
     put_policy(session, files)
-    numbers = range(1, ROWS + 1)
-    insert_rows(session, Event, [_event(number) for number in numbers])
-    insert_rows(session, Case, [_case(number) for number in numbers])
-    insert_rows(session, ExceptionReport, [_report(number) for number in numbers])
-    insert_rows(session, Timer, [_timer(number, kind) for number in numbers for kind in CLOCKS])
-    insert_rows(session, Owed, [_owed(number) for number in numbers])
-    insert_rows(session, Delivery, [_delivery(number) for number in numbers])
-    opened = [audit.NewEntry(audit.chain_of(number), "case.opened", {}, {}, is_first=True) for number in numbers]
-    audit.append(session, opened, at=AT)
+    _many(session, Event, id=N, workflow="refund", key=named("k-"), digest="", content={}, received_at=AT)
+    _many(session, Case, **_case())
+    _many(session, ExceptionReport, case_id=N, occurrence=1, received_at=AT, source="hubspot", title="", links=[])
+    for kind in ("response", "resolution", "lease"):
+        _many(session, Timer, case_id=N, kind=kind, due_at=sql_case((N <= 60, at(AT)), else_=at(LATER)))
+    owed = {"key": named("k:"), "case_id": N, "channel": "C0", "created_at": AT, "not_before_at": AT}
+    _many(session, Owed, kind=one_of(KINDS), payload={}, state=sql_case((IS_OPEN, "owed"), else_="sent"), **owed)
+    _many(session, Delivery, **_delivery())
+    entry = {"chain": named("case:"), "seq": 1, "hash": named("h")}
+    _many(session, AuditEntry, body="{}", prev_hash=named("p"), **entry)
+    _many(session, AuditHead, **entry)
 
 
-def _is_open(number: int) -> bool:
-    return number % (ROWS // OPEN_ROWS) == 0
+def _many(session: Session, model: Any, **columns: Any) -> None:
+    """A row for each number, made by the engine from expressions of the number."""
+    table = model.__table__
+    values = [
+        value if isinstance(value, ColumnElement) else literal(value, table.c[name].type)
+        for name, value in columns.items()
+    ]
+    session.execute(insert(table).from_select(list(columns), select(*values).select_from(NUMBERS)))
 
 
-def _event(number: int) -> dict[str, Any]:
-    return {"id": number, "workflow": "refund", "key": f"k-{number}", "digest": "", "content": {}, "received_at": AT}
-
-
-def _case(number: int) -> dict[str, Any]:
-    is_open = _is_open(number)
+def _case() -> dict[str, Any]:
     return case_row(
-        number,
-        workflow=WORKFLOWS[number % 2],
-        owner=ROLES[number % 2],
-        assignee=PEOPLE[number % 3],
-        state="queued" if is_open else "resolved",
-        closed_at=None if is_open else AT,
-        channel=f"C0{number % 5}",
-        card_ts=f"{number}.1",
-        thread_ts=f"{number}.1",
-        acknowledged_by=None,
+        0,
+        id=N,
+        match_key=named("v1:"),
+        workflow=one_of(WORKFLOWS),
+        owner=one_of(ROLES),
+        assignee=one_of(PEOPLE),
+        state=sql_case((IS_OPEN, "queued"), else_="resolved"),
+        closed_at=sql_case((IS_OPEN, null()), else_=at(AT)),
+        channel=one_of(("C00", "C01", "C02", "C03", "C04")),
+        card_ts=named("1."),
+        thread_ts=named("1."),
     )
 
 
-def _report(number: int) -> dict[str, Any]:
-    return {"case_id": number, "occurrence": 1, "received_at": AT, "source": "hubspot", "title": "", "links": []}
-
-
-def _timer(number: int, kind: str) -> dict[str, Any]:
-    return {"case_id": number, "kind": kind, "due_at": AT + timedelta(minutes=number), "lease_until": None}
-
-
-def _owed(number: int) -> dict[str, Any]:
-    state = "owed" if _is_open(number) else "sent"
-    times = {"created_at": AT, "not_before_at": AT}
-    return times | {
-        "kind": KINDS[number % 4],
-        "key": f"k:{number}",
-        "case_id": number,
-        "channel": "C0",
-        "payload": {},
-        "state": state,
-    }
-
-
-def _delivery(number: int) -> dict[str, Any]:
+def _delivery() -> dict[str, Any]:
     return {
-        "case_id": number,
-        "event_id": number,
+        "case_id": N,
+        "event_id": N,
         "verb": "retry",
         "generation": 1,
-        "idempotency_key": f"pm-{number}",
+        "idempotency_key": named("pm-"),
         "key_born_at": AT,
         "policy_digest": POLICY,
-        "state": "sending" if _is_open(number) else "delivered",
+        "state": sql_case((IS_OPEN, "sending"), else_="delivered"),
         "content": {},
         "asked_by": "U0ADA",
         "asked_at": AT,
-        "due_at": AT if _is_open(number) else None,
-        "lease_until": None,
+        "due_at": sql_case((IS_OPEN, at(AT)), else_=null()),
     }
 
 
@@ -181,7 +185,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "the next delivery": lambda tx: deliveries.next_due(tx.session),
     "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),
     "open cases by key": lambda tx: intake._open_matches(tx, {f"v1:{number}" for number in range(1, 21)}),
-    "the case of a thread": lambda tx: case_of_thread(tx, "C03", "8003.1"),
+    "the case of a thread": lambda tx: case_of_thread(tx, "C03", "1.8003"),
     "reports of a case": lambda tx: latest_reports(tx.session, 70, limit=10),
     "the chain of a case": lambda tx: audit.read(tx.session, audit.chain_of(70)),
     "one more entry": lambda tx: audit.append(tx.session, [audit.NewEntry("case:70", "x", {}, {})], at=AT),
