@@ -10,6 +10,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -31,6 +32,8 @@ SHORTCUTS = shortcuts.SHORTCUTS
 COMMANDS = slashes.COMMANDS
 EVENTS = events.EVENTS
 
+REACHES_WITHIN = 5.0
+"""Seconds that the start of the service waits for Slack."""
 STOPPING = 10.0
 """Seconds that requests under way are given at the end."""
 
@@ -58,6 +61,19 @@ class SlackEdge:
     def mount(self, http: web.Application) -> None:
         """Adds `POST /slack/events` to the server, for everything from Slack in HTTP mode."""
         http.router.add_post(PATH, self._handle)
+
+    async def reach(self, app_token: str | None) -> None:
+        """Asks Slack who we are and, with an app token, connects by Socket Mode, as far as that is not done yet. Raises
+        `SlackFault` as these do; `TimeoutError`, `OSError` or aiohttp's errors where Slack is not there."""
+        async with asyncio.timeout(REACHES_WITHIN):
+            if self._identity is None:
+                await self.identify()
+            if app_token and self._socket is None:
+                await self.connect(app_token)
+
+    def is_reached(self, app_token: str | None) -> bool:
+        """Whether there is nothing left to reach for; a connection that breaks later is made again by itself."""
+        return self._identity is not None and (app_token is None or self._socket is not None)
 
     async def identify(self) -> str:
         """Our bot's user id. Slack is asked who we are, which also says whose users are ours. Raises `SlackFault`, or
@@ -91,8 +107,13 @@ class SlackEdge:
             raise SlackFault(
                 f"SLACK_APP_TOKEN: Slack says {error_of(fault)}; it needs an app-level token with connections:write"
             ) from None
-        self._socket = AsyncSocketModeHandler(self.app, app_token)
-        await self._socket.client.connect()  # type: ignore[no-untyped-call]
+        socket = AsyncSocketModeHandler(self.app, app_token)
+        try:
+            await socket.client.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await socket.client.close()  # type: ignore[no-untyped-call]
+            raise
+        self._socket = socket
 
     async def stop(self) -> None:
         """Closes the connection and waits for the requests that are under way."""
@@ -120,12 +141,14 @@ class SlackEdge:
         async def authorize(team_id: str | None) -> AuthorizeResult:
             return await self._authorize(team_id)
 
+        logger = logging.getLogger("slack_bolt")
+        logger.addFilter(_without_advice)
         app = AsyncApp(
             client=without_token(edge.client),
             authorize=authorize,
             signing_secret=secret.get_secret_value() if secret else None,
             process_before_response=True,
-            logger=logging.getLogger("slack_bolt"),
+            logger=logger,
         )
         for action_id, listener in ACTIONS.items():
             app.action(action_id)(bound(edge, listener, of_click))
@@ -138,3 +161,8 @@ class SlackEdge:
         for callback_id, listener in SHORTCUTS.items():
             app.shortcut(callback_id)(bound(edge, listener, of_shortcut))
         return app
+
+
+def _without_advice(record: logging.LogRecord) -> bool:
+    """Bolt reads SLACK_BOT_TOKEN from the environment by itself, and then warns that it will not use it."""
+    return record.getMessage() != warning_client_prioritized_and_token_skipped()

@@ -89,9 +89,10 @@ def undelivered(fault: SlackApiError, *, scope: str = "message") -> Undelivered:
 
 
 def is_passing(fault: SlackApiError) -> bool:
-    """Whether Slack is in trouble or was asked too often: what was sent is right, and later it works."""
-    said = undelivered(fault)
-    return said.unknown or said.retry_after is not None
+    """Whether Slack is in trouble or was asked too often, or what answers is not Slack at all: nothing is said of what
+    was sent, and later it may work."""
+    said, error = undelivered(fault), error_of(fault)
+    return said.unknown or said.retry_after is not None or error.startswith(("service_unavailable", "http_"))
 
 
 def _status(fault: SlackApiError) -> int:
