@@ -14,15 +14,15 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
 from bot.clock import Clock, SystemClock
 from bot.context import Context
+from bot.databases import open_migrated
 from bot.desk.desk import Desk
 from bot.desk.policies import Policies
 from bot.desk.timers import next_due as next_timer_due
-from bot.jobs import timers
+from bot.jobs import prune, timers
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.outbox import Outbox
 from bot.jobs.policy import PolicyWatch
@@ -38,14 +38,15 @@ from bot.web.app import build_app
 from bot.web.health import Reasons
 from runbooks.calls import Caller
 from runbooks.policy import PolicyFaults, load, read_folder
-from store.database import Database
-from store.migrate import migrate
 from store.models import PolicyInForce
 
 log = logging.getLogger(__name__)
 
 LOOKS_AT_FOLDER_EVERY = 1.0
 ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
+REACHES_FOR_SLACK_EVERY = 10.0
+PRUNES_EVERY = 600.0
+UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Service:
@@ -84,7 +85,7 @@ class Service:
         await self._watch.propose_now()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        database = _open_database(self._settings.database_url)
+        database = open_migrated(self._settings.database_url)
         stack.callback(database.close)
         self.desk = Desk(database, self._clock, Policies())
         context = Context(self.desk, self._clock, self.desk.policies, self._settings)
@@ -130,20 +131,14 @@ class Service:
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
+            Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),
         ]
         if slack:
             client = slack.edge.client
             people = Loop("people", lambda: refresh_people(context, client), every=ASKS_SLACK_FOR_PEOPLE_EVERY)
-            loops.append(people)
+            reaching = Loop("slack", lambda: _reach_again(self._settings, slack), every=REACHES_FOR_SLACK_EVERY)
+            loops += [people, reaching]
         return loops
-
-
-def _open_database(url: str) -> Database:
-    try:
-        migrate(url)
-        return Database(url)
-    except SQLAlchemyError as fault:
-        raise StartFault(f"DATABASE_URL: the database cannot be used: {first_line(fault)}") from None
 
 
 def _check(folder: Path) -> None:
@@ -163,21 +158,38 @@ def _reasons(settings: Settings, slack: SlackEdge | None) -> Reasons:
 
 
 async def _connect(settings: Settings, slack: SlackEdge, app: web.Application, stack: AsyncExitStack) -> None:
-    """Slack by Socket Mode where there is an app token, else by HTTP on the same server. A token that Slack refuses
-    is told at once; a Slack that cannot be reached is not waited for in HTTP mode."""
+    """Slack by Socket Mode where there is an app token, else by HTTP on the same server. A token that Slack refuses is
+    told at once. A Slack that cannot be reached is not waited for: cases are taken in, and it is tried again."""
     stack.push_async_callback(slack.stop)
-    try:
-        await slack.identify()
-        if settings.slack_app_token:
-            await slack.connect(settings.slack_app_token.get_secret_value())
-    except SlackFault as fault:
-        raise StartFault(str(fault)) from None
-    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        if settings.slack_app_token:
-            raise StartFault(f"Slack cannot be reached at {settings.slack_api_url}: {first_line(fault)}") from None
-        log.warning("Slack cannot be reached: its messages stay owed", extra={"because": first_line(fault)})
     if not settings.slack_app_token:
         slack.mount(app)
+    try:
+        await slack.reach(_app_token(settings))
+    except SlackFault as fault:
+        raise StartFault(str(fault)) from None
+    except UNREACHABLE as fault:
+        log.warning("Slack cannot be reached: its messages stay owed", extra={"because": _why(settings, fault)})
+
+
+async def _reach_again(settings: Settings, slack: SlackEdge) -> int:
+    """Reaches for a Slack that was not there at the start."""
+    if slack.is_reached(_app_token(settings)):
+        return 0
+    try:
+        await slack.reach(_app_token(settings))
+    except (SlackFault, *UNREACHABLE) as fault:
+        log.warning("Slack cannot be reached yet", extra={"because": _why(settings, fault)})
+        return 0
+    log.info("Slack is reached")
+    return 1
+
+
+def _app_token(settings: Settings) -> str | None:
+    return settings.slack_app_token.get_secret_value() if settings.slack_app_token else None
+
+
+def _why(settings: Settings, fault: BaseException) -> str:
+    return f"{settings.slack_api_url}: {first_line(fault) or 'no answer in time'}"
 
 
 async def _listen(settings: Settings, app: web.Application, stack: AsyncExitStack) -> str:
