@@ -1,13 +1,13 @@
 """Work that shares a commit: who waits, who goes together, and what becomes of each.
 
-One commit serves all that go together. Each group of them has a savepoint, so that what is refused takes nothing
-else with it; whatever failed in company is rolled back and then tried alone.
+One commit serves all that go together. Each piece has a savepoint, so that what fails takes nothing else with it;
+what may have failed only because of the moment, or of its company, is rolled back and then tried alone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,81 +35,50 @@ class CommitUnknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece of work: alone, or joined with all that wait for the same function."""
+    """One piece of work, and the future of who waits for it."""
 
-    work: Callable[..., Any]
-    command: Any = None
-    is_joined: bool = False
+    work: Callable[[Session], Any]
     future: Future[Any] = field(default_factory=Future)
 
 
-Group = list[Piece]
-"""Joined pieces of one function, or one piece."""
-Company = list[Group]
 Outcome = tuple[Piece, Any, BaseException | None]
 
 
 class Waiting:
-    """The work that waits. Any thread puts; writers take what goes together.
+    """The work that waits. Any thread puts; writers take at most `together` pieces, to be carried out together."""
 
-    With `mixed`, all that waits goes together. Without, one piece goes alone and only joined work of one function
-    goes together: short transactions do not lock each other."""
-
-    def __init__(self, *, mixed: bool) -> None:
-        self._mixed = mixed
+    def __init__(self, *, together: int) -> None:
+        self._together = together
         self._pieces: deque[Piece] = deque()
         self._changed = Condition()
-        self._closed = False
+        self._is_closed = False
 
     def put(self, piece: Piece) -> None:
         """Lets the piece wait for a writer. Raises `RuntimeError` after `close`."""
         with self._changed:
-            if self._closed:
+            if self._is_closed:
                 raise RuntimeError("the database is closed: nothing is written any more")
             self._pieces.append(piece)
             self._changed.notify()
 
-    def take(self) -> list[Group]:
+    def take(self) -> list[Piece]:
         """What goes together next, without what was cancelled meanwhile; waits for it. Empty: closed and done."""
         while pieces := self._next():
             running = [piece for piece in pieces if piece.future.set_running_or_notify_cancel()]
             if running:
-                return list(_grouped(running))
+                return running
         return []
 
     def close(self) -> None:
-        """Lets writers finish what waits and takes nothing more."""
+        """Lets writers finish what waits, and takes nothing more."""
         with self._changed:
-            self._closed = True
+            self._is_closed = True
             self._changed.notify_all()
 
     def _next(self) -> list[Piece]:
         with self._changed:
-            self._changed.wait_for(lambda: self._pieces or self._closed)
-            if not self._pieces:
-                return []
-            if self._mixed:
-                return [self._pieces.popleft() for _ in range(min(TOGETHER, len(self._pieces)))]
-            first = self._pieces.popleft()
-            return [first, *self._joined_with(first)]
-
-    def _joined_with(self, first: Piece) -> list[Piece]:
-        if not first.is_joined:
-            return []
-        same = [piece for piece in self._pieces if piece.is_joined and piece.work is first.work][: TOGETHER - 1]
-        taken = set(map(id, same))
-        self._pieces = deque(piece for piece in self._pieces if id(piece) not in taken)
-        return same
-
-
-def _grouped(pieces: Iterable[Piece]) -> Iterable[Group]:
-    groups: dict[Callable[..., Any], Group] = {}
-    for piece in pieces:
-        if piece.is_joined:
-            groups.setdefault(piece.work, []).append(piece)
-        else:
-            yield [piece]
-    yield from groups.values()
+            self._changed.wait_for(lambda: self._pieces or self._is_closed)
+            return [self._pieces.popleft() for _ in range(min(self._together, len(self._pieces)))]
 
 
 class _EverybodysFault(Exception):
@@ -119,31 +88,20 @@ class _EverybodysFault(Exception):
         self.fault = fault
 
 
-def carry_out(engine: Engine, groups: Sequence[Group]) -> None:
-    """Runs the groups in one transaction and settles each future: with its result after the commit, or with its
+def carry_out(engine: Engine, pieces: Sequence[Piece]) -> None:
+    """Runs the pieces in one transaction and settles each future: with its result after the commit, or with its
     error after the rollback of this work alone. Work is run again only if it certainly did not commit."""
     try:
-        outcomes, apart = _tried(engine, groups)
+        outcomes, apart = _tried(engine, pieces)
     except _EverybodysFault as everybodys:
-        outcomes, apart = _failed(groups, everybodys.fault), []
+        outcomes, apart = [(piece, None, everybodys.fault) for piece in pieces], []
     except Exception as fault:
-        apart = _each_apart(groups)
-        outcomes = [] if apart else _failed(groups, fault)
+        alone = len(pieces) == 1
+        outcomes, apart = ([(pieces[0], None, fault)], []) if alone else ([], list(pieces))
     for piece, result, error in outcomes:
         _settle(piece.future, result, error)
-    for company in apart:
-        carry_out(engine, company)
-
-
-def _each_apart(groups: Sequence[Group]) -> list[Company]:
-    """Each group alone; of a group that was alone already each piece, in company; nothing when it was one piece."""
-    if len(groups) > 1:
-        return [[group] for group in groups]
-    return [[[piece] for piece in groups[0]]] if len(groups[0]) > 1 else []
-
-
-def _failed(groups: Sequence[Group], fault: BaseException) -> list[Outcome]:
-    return [(piece, None, fault) for group in groups for piece in group]
+    for piece in apart:
+        carry_out(engine, [piece])
 
 
 def _settle(future: Future[Any], result: Any, error: BaseException | None) -> None:
@@ -153,14 +111,14 @@ def _settle(future: Future[Any], result: Any, error: BaseException | None) -> No
         future.set_exception(error)
 
 
-def _tried(engine: Engine, groups: Sequence[Group]) -> tuple[list[Outcome], list[Company]]:
+def _tried(engine: Engine, pieces: Sequence[Piece]) -> tuple[list[Outcome], list[Piece]]:
     for _ in range(TRIES - 1):
         try:
-            return _transaction(engine, groups)
+            return _transaction(engine, pieces)
         except (DBAPIError, Stale, _EverybodysFault) as fault:
-            if not _may_be_run_again(fault, alone=len(groups) == 1):
+            if not _may_be_run_again(fault, alone=len(pieces) == 1):
                 raise
-    return _transaction(engine, groups)
+    return _transaction(engine, pieces)
 
 
 def _may_be_run_again(fault: Exception, *, alone: bool) -> bool:
@@ -170,11 +128,11 @@ def _may_be_run_again(fault: Exception, *, alone: bool) -> bool:
     return alone and (isinstance(fault, Stale) or (isinstance(fault, DBAPIError) and lost_a_race(fault)))
 
 
-def _transaction(engine: Engine, groups: Sequence[Group]) -> tuple[list[Outcome], list[Company]]:
+def _transaction(engine: Engine, pieces: Sequence[Piece]) -> tuple[list[Outcome], list[Piece]]:
     with _connected(engine) as connection:
         transaction = _begin(connection)
         try:
-            outcomes, apart = _run(connection, groups)
+            outcomes, apart = _run(connection, pieces)
         except BaseException:
             _roll_back(connection, transaction)
             raise
@@ -213,27 +171,28 @@ def _commit(connection: Connection, transaction: Transaction) -> None:
         raise _EverybodysFault(lost if fault.connection_invalidated else fault) from fault
 
 
-def _run(connection: Connection, groups: Sequence[Group]) -> tuple[list[Outcome], list[Company]]:
+def _run(connection: Connection, pieces: Sequence[Piece]) -> tuple[list[Outcome], list[Piece]]:
     """The outcomes of what stays in this transaction, and what has to go apart. An error of the driver that may
     have ended the transaction is raised."""
-    if len(groups) == 1:
-        return _results(connection, groups[0]), []
+    if len(pieces) == 1:
+        return [_outcome(connection, pieces[0])], []
     outcomes: list[Outcome] = []
-    apart: list[Company] = []
-    for group in groups:
+    apart: list[Piece] = []
+    for piece in pieces:
         try:
             with _savepoint(connection):
-                outcomes += _results(connection, group)
+                outcomes.append(_outcome(connection, piece))
         except (IntegrityError, Stale):
-            apart.append([group])
+            apart.append(piece)
         except DBAPIError:
             raise
         except Exception as fault:
-            if len(group) == 1:
-                outcomes += _failed([group], fault)
-            else:
-                apart.append([group])
+            outcomes.append((piece, None, fault))
     return outcomes, apart
+
+
+def _outcome(connection: Connection, piece: Piece) -> Outcome:
+    return piece, piece.work(session_on(connection)), None
 
 
 @contextmanager
@@ -247,18 +206,6 @@ def _savepoint(connection: Connection) -> Iterator[None]:
         raise
     finally:
         connection.exec_driver_sql("RELEASE SAVEPOINT piece")
-
-
-def _results(connection: Connection, group: Group) -> list[Outcome]:
-    session = session_on(connection)
-    first = group[0]
-    if not first.is_joined:
-        return [(first, first.work(session), None)]
-    answers = first.work(session, [piece.command for piece in group])
-    return [
-        (piece, None, answer) if isinstance(answer, BaseException) else (piece, answer, None)
-        for piece, answer in zip(group, answers, strict=True)
-    ]
 
 
 def session_on(connection: Connection) -> Session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import wait
 
 import pytest
@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Program
 from sqlmodel import Session
 
 from store.database import Database, Stale
-from store.models import Case, SeenRequest
+from store.models import Case
 from store.together import TRIES
-from tests.store.seeds import AT, case_row, held_up, keys, put_policy, write_key
+from tests.store.seeds import case_row, held_up, keys, put_policy, write_key
 
 Work = Callable[[Session], str]
 
@@ -104,47 +104,6 @@ def test_work_that_stays_stale_is_told_so(database: Database) -> None:
     with pytest.raises(Stale):
         database.write(work).result()
     assert len(runs) == TRIES
-
-
-def test_joined_commands_share_one_call(database: Database) -> None:
-    calls: list[list[int]] = []
-
-    def double(_: Session, commands: list[int]) -> Sequence[int]:
-        calls.append(list(commands))
-        return [2 * command for command in commands]
-
-    with held_up(database):
-        futures = [database.write_joined(double, number) for number in range(20)]
-    assert [future.result() for future in futures] == [2 * number for number in range(20)]
-    assert calls == [list(range(20))]
-
-
-def test_a_command_that_joined_work_refuses_fails_alone(database: Database) -> None:
-    def keep_even(session: Session, numbers: list[int]) -> Sequence[object]:
-        kept = [number for number in numbers if number % 2 == 0]
-        session.execute(insert(SeenRequest), [{"key": str(number), "at": AT} for number in kept])
-        return [number if number in kept else ValueError(f"{number} is odd") for number in numbers]
-
-    with held_up(database):
-        futures = [database.write_joined(keep_even, number) for number in range(4)]
-    assert [str(future.exception() or future.result()) for future in futures] == ["0", "1 is odd", "2", "3 is odd"]
-    assert keys(database) == ["0", "2"]
-
-
-@pytest.mark.parametrize("fault", [ValueError("seven"), Stale("seven")])
-def test_a_command_that_breaks_joined_work_fails_alone(database: Database, fault: Exception) -> None:
-    def break_at_seven(session: Session, numbers: list[int]) -> Sequence[int]:
-        session.execute(insert(SeenRequest), [{"key": str(number), "at": AT} for number in numbers])
-        if 7 in numbers:
-            raise fault
-        return numbers
-
-    with held_up(database):
-        database.write(write_key("beside"))
-        futures = [database.write_joined(break_at_seven, number) for number in range(5, 10)]
-    wait(futures)
-    assert [future.exception() for future in futures] == [None, None, fault, None, None]
-    assert keys(database) == ["5", "6", "8", "9", "beside"]
 
 
 def test_a_statement_that_cannot_be_run_fails_soon_and_alone(database: Database) -> None:
