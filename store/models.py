@@ -74,6 +74,7 @@ class Case(SQLModel, table=True):
             where="closed_at IS NULL AND thread_ts IS NOT NULL",
             unique=True,
         ),
+        index_where("open_by_number", "id", where="closed_at IS NULL"),
         index_where("open_by_owner", "owner", "id", where="closed_at IS NULL"),
         index_where("open_by_assignee", "assignee", "id", where="closed_at IS NULL"),
         index_where("missed_response", "response_breached_at", where="response_breached_at IS NOT NULL"),

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Text, cast, event, insert, literal, null, 
 from sqlalchemy import case as sql_case
 from sqlmodel import Session
 
-from bot.desk import deliveries, intake, outbox, timers
+from bot.desk import deliveries, intake, outbox, pruning, timers
 from bot.desk.policies import Policies
 from bot.desk.telling import cancel_pages
 from bot.desk.threads import case_of_thread
@@ -32,6 +32,7 @@ from store.models import (
     Event,
     ExceptionReport,
     Owed,
+    SeenRequest,
     Timer,
 )
 from store.queries.cases import (
@@ -57,9 +58,9 @@ NUMBERS = NUMBERS.union_all(select(NUMBERS.c.n + 1).where(NUMBERS.c.n < ROWS))
 N = NUMBERS.c.n
 IS_OPEN = N % ONE_OPEN_IN == 0
 
-TABLES = "cases|events|exceptions|timers|outbox|deliveries|audit_entries|audit_heads"
+TABLES = "cases|events|exceptions|timers|outbox|deliveries|requests|audit_entries|audit_heads"
 WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
-BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids")
+BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids", "old messages")
 """What SQLite reads in the order of the rows' own ids, and only until the page is full."""
 
 
@@ -95,7 +96,8 @@ def _filled(url: str, files: dict[str, str]) -> Iterator[Database]:
     migrate(url)
     database = Database(url)
     database.write(lambda session: _fill(session, files)).result()
-    database.write(lambda session: session.execute(text("ANALYZE"))).result()
+    if database.engine.dialect.name == "postgresql":  # SQLite has no statistics by itself, and does without
+        database.write(lambda session: session.execute(text("ANALYZE"))).result()
     yield database
     database.close()
 
@@ -110,6 +112,7 @@ def _fill(session: Session, files: dict[str, str]) -> None:
     owed = {"key": named("k:"), "case_id": N, "channel": "C0", "created_at": AT, "not_before_at": AT}
     _many(session, Owed, kind=one_of(KINDS), payload={}, state=sql_case((IS_OPEN, "owed"), else_="sent"), **owed)
     _many(session, Delivery, **_delivery())
+    _many(session, SeenRequest, key=named("k:"), at=AT, digest="")
     entry = {"chain": named("case:"), "seq": 1, "hash": named("h")}
     _many(session, AuditEntry, body="{}", prev_hash=named("p"), **entry)
     _many(session, AuditHead, **entry)
@@ -186,6 +189,8 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),
     "open cases by key": lambda tx: intake._open_matches(tx, {f"v1:{number}" for number in range(1, 21)}),
     "the case of a thread": lambda tx: case_of_thread(tx, "C03", "1.8003"),
+    "old requests": lambda tx: pruning.prune_requests(tx, 100),
+    "old messages": lambda tx: pruning.prune_messages(tx, 100),
     "reports of a case": lambda tx: latest_reports(tx.session, 70, limit=10),
     "the chain of a case": lambda tx: audit.read(tx.session, audit.chain_of(70)),
     "one more entry": lambda tx: audit.append(tx.session, [audit.NewEntry("case:70", "x", {}, {})], at=AT),

@@ -167,6 +167,7 @@ def _cases() -> None:
         where="closed_at IS NULL AND thread_ts IS NOT NULL",
     )
     _partial("open_by_assignee", "cases", ["assignee", "id"], where="closed_at IS NULL")
+    _partial("open_by_number", "cases", ["id"], where="closed_at IS NULL")
     _partial("open_by_owner", "cases", ["owner", "id"], where="closed_at IS NULL")
 
 
