@@ -44,8 +44,11 @@ def of_roles(
     session: Session, roles: Sequence[str], *, besides: ColumnElement[bool] | None = None, most: int = MOST
 ) -> Cases:
     """Open cases that the roles own, without those of `besides`."""
+    if not roles:
+        return Cases((), 0)
     owned = col(Case.owner).in_(roles)
-    return _open(session, owned if besides is None else and_(owned, not_(func.coalesce(besides, false()))), most) if roles else Cases((), 0)
+    wanted = owned if besides is None else and_(owned, not_(func.coalesce(besides, false())))
+    return _open(session, wanted, most)
 
 
 def of_workflow(session: Session, workflow: str) -> Cases:
