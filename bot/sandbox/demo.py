@@ -9,6 +9,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,8 @@ def _slack(clock: MovableClock, port: int) -> SlackStandIn:
     )
     shortcuts = tuple(Shortcut(each["type"], each["callback_id"], each["name"]) for each in features["shortcuts"])
     return SlackStandIn(
-        users=list(PEOPLE),
-        channels=list(CHANNELS),
+        users=deepcopy(list(PEOPLE)),
+        channels=deepcopy(list(CHANNELS)),
         team=TEAM,
         port=port,
         app=AppSettings(commands=commands, shortcuts=shortcuts, scopes=scopes, events=frozenset(events)),

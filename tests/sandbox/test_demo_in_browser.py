@@ -1,0 +1,272 @@
+"""`pointsman demo` in real Chromium, as a newcomer goes through it: every story, its buttons, and the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from bot.sandbox.company.cast import PEOPLE
+from bot.sandbox.demo import demo
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 10_000
+"""Milliseconds that an element may take to come; what is there is not waited for."""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
+
+
+class Visitor:
+    """Somebody in front of the page."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        page.set_default_timeout(PATIENCE)
+        page.goto(url)
+
+    def see(self, selector: str, text: str | re.Pattern[str] = "") -> Locator:
+        """Waits until the first such element with this text is seen."""
+        found = self.page.locator(selector).filter(has_text=text).first
+        expect(found).to_be_visible(timeout=PATIENCE)
+        return found
+
+    def press(self, selector: str, text: str = "") -> None:
+        """Presses the first such element with this text."""
+        self.page.locator(selector).filter(has_text=text).first.click()
+
+    def act_as(self, user: str, channel: str | None = None) -> None:
+        """Becomes somebody else, in a channel."""
+        self.press(f"#rail [data-user={user}]")
+        expect(self.page.locator(f"#rail [data-user={user}]")).to_have_attribute("aria-pressed", "true")
+        if channel:
+            self.press(f"#sidebar [data-channel={channel}]")
+            self.see(f"#sidebar [data-channel={channel}][aria-current=page]")
+
+    def play(self, story: str) -> None:
+        """Plays a story and looks where it says."""
+        self.press(f"#demo [data-story={story}]")
+        self.see(f'[data-key="s:{story}"][data-story-state=done]')
+        if self.page.locator(f"[data-look={story}]").count():
+            self.press(f"[data-look={story}]")
+
+    def open_thread(self, text: str) -> None:
+        """Opens the thread of the channel's message with this text."""
+        message = self.page.locator("#messages [data-ts]").filter(has_text=text).first
+        message.hover()
+        message.locator(".tools [data-do=thread]").click()
+        self.see("#thread-messages [data-ts]", text)
+
+    def card(self, text: str) -> Locator:
+        """The card of the channel with this text."""
+        return self.page.locator("#messages [data-ts]").filter(has_text=text).first
+
+    def on_card(self, text: str, action: str) -> None:
+        """Presses a button of a card in the channel."""
+        self.card(text).locator(f'button[data-action-id="case.{action}"]').click()
+
+    def let_deadlines_pass_until(self, line: str) -> None:
+        """Moves the clock from deadline to deadline until the open thread has such a line."""
+        for _ in range(8):
+            if self.page.locator("#thread-messages [data-ts]").filter(has_text=line).count():
+                return
+            self.press("[data-clock-next]")
+            self.see("[data-clock-next]:not([data-live-busy])")
+        self.see("#thread-messages [data-ts]", line)
+
+    def read_direct_message(self) -> None:
+        """Opens the app's direct messages."""
+        self.press("#sidebar [data-channel^=D]")
+        self.press("[data-tab=messages]")
+
+    def say(self, text: str, composer: str = "#composer") -> None:
+        """Types into a composer and sends it."""
+        self.page.locator(f"{composer} textarea").fill(text)
+        self.press(f"{composer} [data-send]")
+
+
+def run_demo(address: Future[str], stopped: threading.Event) -> None:
+    """The demo on a loop of its own: Playwright's synchronous half keeps the test's thread."""
+
+    async def until_stopped() -> None:
+        async with demo(port=0) as url:
+            address.set_result(url)
+            await asyncio.to_thread(stopped.wait)
+
+    try:
+        asyncio.run(until_stopped())
+    except BaseException as fault:
+        if not address.done():
+            address.set_exception(fault)
+        raise
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    address: Future[str] = Future()
+    stopped = threading.Event()
+    thread = threading.Thread(target=run_demo, args=(address, stopped))
+    thread.start()
+    try:
+        yield address.result(timeout=30)
+    finally:
+        stopped.set()
+        thread.join(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    faults: list[str] = []
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    yield Visitor(page, url)
+    page.close()
+    assert faults == []
+
+
+def test_the_first_screen_says_what_to_press(visitor: Visitor) -> None:
+    visitor.see("#banner", "every exception gets an owner, a deadline and a button")
+    visitor.see("#demo", "Start here")
+    visitor.press("#messages [data-story=renewal]")
+    visitor.see("#messages [data-ts]", "was not taken by marketing")
+
+
+def test_a_notice_is_retried_and_its_case_resolved(visitor: Visitor) -> None:
+    visitor.play("renewal")
+    visitor.see("#messages [data-ts]", "Queued")
+    visitor.open_thread("was not taken by marketing")
+    visitor.see("#thread-messages [data-ts]", "This one does not wait")
+    visitor.page.locator("select[data-system=marketing]").select_option("ok")
+    visitor.on_card("was not taken by marketing", "retry")
+    visitor.see("#thread-messages [data-ts]", "The retry went through with status 202")
+    visitor.on_card("was not taken by marketing", "resolve")
+    visitor.see("dialog[data-view-id]", "How was C-1 resolved?")
+    visitor.press("dialog [data-submit]")
+    visitor.see("#messages [data-ts]", "✅ P1 · C-1")
+    visitor.see("#thread-messages [data-ts]", "resolved it")
+    visitor.card("✅ P1").locator("select").select_option("audit")
+    visitor.see("dialog[data-view-id]", "audit trail")
+    visitor.see("dialog[data-view-id]", "resolved")
+
+
+def test_the_person_on_call_is_told_in_a_direct_message(visitor: Visitor) -> None:
+    visitor.play("renewal")
+    visitor.press("[data-toast]")
+    message = visitor.see("#messages [data-ts]", "It goes to the person on call at once.")
+    message.locator('button[data-action-id="case.acknowledge"]').click()
+    visitor.press("#sidebar [data-channel=C0REVOPS]")
+    visitor.see("#messages [data-ts]", "In progress")
+
+
+def test_a_refund_whose_callback_was_lost_is_not_paid_twice(visitor: Visitor) -> None:
+    visitor.play("refund")
+    visitor.see("#messages [data-ts]", "No callback for refund")
+    visitor.on_card("No callback for refund", "replay")
+    visitor.open_thread("No callback for refund")
+    visitor.see("#thread-messages [data-ts]", "Nothing was sent: the receiver was asked, and it is there already")
+
+
+def test_a_thread_becomes_a_case_where_it_is(visitor: Visitor) -> None:
+    visitor.play("thread")
+    visitor.open_thread("was charged twice")
+    reply = visitor.see("#thread-messages [data-ts]", "I thought revenue ops looked at it")
+    reply.hover()
+    reply.locator("[data-quick=rotating_light]").click()
+    visitor.press("#thread-messages button[data-action-id]", "Open a case")
+    visitor.see("dialog [data-submit]", "Open").click()
+    card = visitor.see("#thread-messages [data-ts]", "P3 · C-1")
+    expect(card).to_contain_text("Customer Success")
+    visitor.say("The customer is called back.", "#thread-composer")
+    visitor.see("#thread-messages [data-ts]", "The customer is called back.")
+    visitor.press("#sidebar [data-channel=C0SUCCESS]")
+    visitor.see("#messages [data-ts]", "opened it from a thread, for Customer Success")
+
+
+def test_a_message_has_a_menu_that_opens_a_case(visitor: Visitor) -> None:
+    visitor.play("thread")
+    message = visitor.see("#messages [data-ts]", "was charged twice")
+    message.hover()
+    message.locator("[data-do=more]").click()
+    visitor.press("[data-menu-item=open_case]")
+    visitor.see("dialog [data-submit]", "Open")
+    title = visitor.page.get_by_label("What is wrong?")
+    expect(title).to_have_value(re.compile("was charged twice"))
+    title.fill("")
+    visitor.press("dialog [data-submit]")
+    visitor.see("dialog .field-error")
+
+
+def test_silence_is_escalated_to_whoever_is_on_call(visitor: Visitor) -> None:
+    visitor.play("lead")
+    visitor.open_thread("came without a tier")
+    visitor.let_deadlines_pass_until("this is to be acknowledged by")
+    visitor.let_deadlines_pass_until("Nobody has acknowledged it")
+    visitor.see("#messages [data-ts]", "passed")
+    visitor.press("[data-toast]")
+    visitor.see("#messages [data-ts]", "Nobody has acknowledged it in time.")
+
+
+def test_forty_failures_at_once_are_one_card(visitor: Visitor) -> None:
+    visitor.play("storm")
+    visitor.see("#messages [data-ts]", "seen 40 times")
+    expect(visitor.page.locator("#messages [data-ts]")).to_have_count(1)
+
+
+def test_the_clock_moves_by_its_buttons(visitor: Visitor) -> None:
+    before = float(visitor.see("#demo [data-now]").get_attribute("data-now") or 0)
+    visitor.press('[data-advance="7200"]')
+    visitor.see("#demo .now", "2 hours ahead")
+    after = float(visitor.see("#demo [data-now]").get_attribute("data-now") or 0)
+    assert 7200 <= after - before < 7260
+
+
+def test_what_somebody_may_not_is_told_to_them_alone(visitor: Visitor) -> None:
+    visitor.play("lead")
+    visitor.see("#messages [data-ts]", "came without a tier")
+    visitor.act_as("U0GUS", "C0REVOPS")
+    visitor.on_card("came without a tier", "acknowledge")
+    visitor.see("#messages [data-ephemeral]", "Only visible to you")
+    visitor.act_as("U0ADA")
+    visitor.see("#messages [data-ts]", "Queued")
+    expect(visitor.page.locator("#messages [data-ephemeral]")).to_have_count(0)
+
+
+def test_commands_and_the_home_tab_show_what_waits(visitor: Visitor) -> None:
+    visitor.play("lead")
+    card = visitor.see("#messages [data-ts]", "came without a tier").inner_text()
+    on_call = next(person for person in PEOPLE if f"{person.real_name} (on call)" in " ".join(card.split()))
+    visitor.say("/case list all")
+    visitor.see("#messages [data-ephemeral]", "All open cases (1)")
+    visitor.say("/case lst all")
+    visitor.see("#messages [data-ephemeral]", "list")
+    visitor.act_as(on_call.id)
+    visitor.read_direct_message()
+    visitor.press("[data-tab=home]")
+    visitor.see("#home", "C-1 Lead")
+    visitor.see("#home", f"Revenue Ops: {on_call.real_name}")
