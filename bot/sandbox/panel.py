@@ -20,7 +20,8 @@ from bot.sandbox.workspace import SlackStandIn
 from store.models import Case, Timer
 
 FIRST = (
-    "Press “A notice is not delivered”. A card appears in #revenue-ops, and the person on call gets a direct message."
+    "Press *Start* at story 1. An automation fails, a card appears in #revenue-ops, and the person on call gets a "
+    "direct message."
 )
 LONGEST_MOVE = 31 * 86_400
 LOOKS, LOOK_EVERY = 40, 0.05

@@ -42,8 +42,8 @@ STORIES = (
     Story(
         "renewal",
         "1 · A notice is not delivered",
-        "Marketing goes down and a renewal notice fails. A P1 case pages the person on call. Put Marketing back to "
-        "“ok” below, press *Retry* on the card, then *Resolve*.",
+        "Marketing is down, and a renewal notice fails. The case is P1: the person on call gets a direct message. Set "
+        "Marketing to “OK” below, press *Retry* on the card, read its thread, then press *Resolve*.",
         "#revenue-ops",
         "C0REVOPS",
         "U0ADA",
@@ -51,8 +51,8 @@ STORIES = (
     Story(
         "refund",
         "2 · A refund's callback is lost",
-        "Billing pays and never says so. Press *Replay*: billing is asked first whether it has the refund, so nobody "
-        "is paid twice.",
+        "Billing pays and never says so. Press *Replay* on the card and read its thread: billing is asked first "
+        "whether it has the refund, so nobody is paid twice.",
         "#billing",
         "C0BILLING",
         "U0FAY",
@@ -60,8 +60,8 @@ STORIES = (
     Story(
         "thread",
         "3 · A thread becomes a case",
-        "Colleagues argue in a thread and nobody owns it. React with 🚨 to a message there, or use its menu → *Open a "
-        "case*.",
+        "Three colleagues, one thread, and nobody owns it. React to a message with 🚨, or take *Open a case* from its "
+        "“⋯” menu: the thread becomes the case.",
         "#support",
         "C0SUPPORT",
         "U0DEE",
@@ -69,8 +69,8 @@ STORIES = (
     Story(
         "lead",
         "4 · A lead lost its tier",
-        "A form field was renamed, and a lead went to the wrong team. Let nobody answer: move the clock to the next "
-        "deadline and watch it escalate.",
+        "A form field was renamed, and a lead went to the wrong team. Let nobody answer: press *To the next deadline* "
+        "a few times and watch reminders, then direct messages.",
         "#revenue-ops",
         "C0REVOPS",
         "U0BEN",
@@ -78,7 +78,8 @@ STORIES = (
     Story(
         "ticket",
         "5 · A VIP ticket without context",
-        "The CRM does not know the customer. A rule of the contract sends VIPs straight to the person on call.",
+        "The CRM does not know the customer. Such tickets wait in a queue as P3; a rule of the contract makes this "
+        "one P1 and sends it straight to the person on call.",
         "#revenue-ops",
         "C0REVOPS",
         "U0CLEO",
