@@ -6,6 +6,7 @@ one line on standard error says what to do."""
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,12 +27,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         code: int = arguments.act(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _nobody_reads()
     except (SettingsFault, StartFault) as fault:
         print(f"pointsman: {fault}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _nobody_reads() -> int:
+    """Whoever read our output has had enough, such as `head`. Nothing more is written, at the interpreter's end either
+    (Python's manual, note on SIGPIPE); the code is what a shell gives for that signal."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def _parser() -> argparse.ArgumentParser:
