@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
+import signal
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 TEMPLATE = "pointsman_template"
+PREFIX = "pointsman-postgres-"
 # What is kept here is gone with the test process: nothing has to reach the disk.
 SETTINGS = """
 fsync = off
@@ -63,13 +68,37 @@ class Postgres:
 @contextmanager
 def running(prepare: Callable[[str], None]) -> Iterator[Postgres]:
     """A server whose database `TEMPLATE` was given to `prepare(url)`."""
-    server = _start(Path(tempfile.mkdtemp(prefix="pointsman-postgres-")))
+    _stop_what_was_left()
+    server = _start(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")))
     try:
         postgres = Postgres(server)
         prepare(postgres.create(TEMPLATE))
         yield postgres
     finally:
         server.cleanup()
+
+
+def _stop_what_was_left() -> None:
+    """Stops the servers of test processes that were killed before they could."""
+    if shutil.which("ps") is None:
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not _arguments(owner):
+            with suppress(OSError, IndexError):  # another test process may be at it, or have done it
+                _stop(folder)
+
+
+def _stop(folder: Path) -> None:
+    process = (folder / "postmaster.pid").read_text().split()[0]
+    if str(folder) in _arguments(process):
+        os.kill(int(process), signal.SIGQUIT)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _arguments(process: str) -> str:
+    """The command line of a process that runs; empty when there is none."""
+    return subprocess.run(["ps", "-o", "args=", "-p", process], capture_output=True, text=True, check=False).stdout
 
 
 def _start(folder: Path) -> Any:

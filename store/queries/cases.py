@@ -72,14 +72,14 @@ def attempts_of(session: Session, deliveries: Sequence[int]) -> list[Attempt]:
 def open_by_state(session: Session) -> Mapping[str, int]:
     """How many cases are in each state that is not closed."""
     query = select(col(Case.state), func.count()).where(col(Case.closed_at).is_(None)).group_by(col(Case.state))
-    return dict(session.execute(query).tuples().all())
+    return {state: count for state, count in session.execute(query)}
 
 
 def owed_by_kind(session: Session) -> Mapping[str, int]:
     """How many messages of each kind are owed and not sent."""
     in_words: Any = bindparam(None, ("owed", "sending"), expanding=True, literal_execute=True)  # as the index has them
     query = select(col(Owed.kind), func.count()).where(col(Owed.state).in_(in_words))
-    return dict(session.execute(query.group_by(col(Owed.kind))).tuples().all())
+    return {kind: count for kind, count in session.execute(query.group_by(col(Owed.kind)))}
 
 
 def timers_late(session: Session, now: datetime) -> int:
