@@ -23,6 +23,7 @@ from bot.desk.desk import Desk
 from bot.desk.policies import Policies
 from bot.desk.timers import next_due as next_timer_due
 from bot.jobs import prune, timers
+from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.outbox import Outbox
 from bot.jobs.policy import PolicyWatch
@@ -43,6 +44,7 @@ from store.models import PolicyInForce
 log = logging.getLogger(__name__)
 
 LOOKS_AT_FOLDER_EVERY = 1.0
+FETCHES_CALENDARS_EVERY = 900.0
 ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
 REACHES_FOR_SLACK_EVERY = 10.0
 PRUNES_EVERY = 600.0
@@ -94,7 +96,12 @@ class Service:
         caller = Caller()
         stack.push_async_callback(caller.close)
         self.slack = slack = await self._slack(context, stack)
-        loops = self._loops(context, caller, slack, stack)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        calendars = RotaCalendars(self.desk, lambda address: fetch(http, address))
+        loops = [
+            *self._loops(context, caller, slack, stack),
+            Loop("calendars", calendars.tick, every=FETCHES_CALENDARS_EVERY),
+        ]
         self._scheduler = Scheduler(context, loops)
         stack.push_async_callback(self._scheduler.stop)
         app = build_app(context, self._environment, reasons=_reasons(self._settings, slack))

@@ -95,6 +95,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "state": PROGRESS,
         "route": terms.route,
         "route_rule": terms.rule,
+        "route_because": "; ".join((opening.routing.because, *opening.routing.not_met)),
         "owner": role.name,
         "assignee": opening.assignee,
         "match_key": opening.match_key,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.desk.tx import Tx
+from runbooks.ical import IcalRota, parse_ical
 from runbooks.policy import Policy
-from runbooks.rotas import Override, on_call
+from runbooks.rotas import Override, Rota, on_call, shifts
 from runbooks.team import Role
-from store.models import Person, RotaOverride
+from store.models import Person, RotaCalendar, RotaOverride
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,30 @@ def person_on_call(session: Session, policy: Policy, role: Role, *, at: datetime
     """The Slack id of the person whom the role's rota names at `at`, overrides included, and why; None: nobody."""
     if not role.on_call:
         return None
-    named = on_call(policy.team.rotas[role.on_call], at, overrides(session, role.on_call, at=at))
+    named = on_call(find_rota(session, policy, role.on_call), at, overrides(session, role.on_call, at=at))
     if named is None:
         return None
     person = slack_id(session, named.person)
     return (person, named.why) if person else None
+
+
+def find_rota(session: Session, policy: Policy, name: str) -> Rota | IcalRota:
+    """A rota of the policy; one that is kept at an https address as its last good copy has it."""
+    address = policy.team.rota_addresses.get(name)
+    kept = session.get(RotaCalendar, address) if address else None
+    return parsed(kept.text, name) if kept else policy.team.rotas[name]
+
+
+def people_ahead(session: Session, policy: Policy, *, start: datetime, end: datetime) -> set[str]:
+    """Everybody whom a rota names between the two, as the policy or its calendars write them."""
+    rotas = [find_rota(session, policy, name) for name in policy.team.rotas]
+    return {shift.person for rota in rotas for shift in shifts(rota, start, end) if shift.person}
+
+
+@lru_cache(maxsize=64)
+def parsed(text: str, name: str) -> IcalRota:
+    """The calendar, read once for each text of it. Raises `ValueError` for one that is no rota."""
+    return parse_ical(text, name)
 
 
 def slack_id(session: Session, person: str) -> str | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
+from sqlmodel import col
 
 from bot.desk.acting import answer, answered, check_can_be_given, is_listed, name_of, roles_among
 from bot.desk.commands import Outcome, OverrideRota
@@ -15,7 +18,7 @@ from bot.rules.permissions import Act, Denied, Standing, may
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
 from runbooks.team import Role
-from store.models import RotaOverride
+from store.models import RotaCalendar, RotaOverride
 
 LONGEST_OVERRIDE = timedelta(days=92)
 
@@ -76,3 +79,24 @@ def _check_stretch(tx: Tx, command: OverrideRota) -> None:
     if command.end_at - command.start_at > LONGEST_OVERRIDE:
         who = name_of(tx.session, command.person)
         raise Refused("wrong_stretch", f"Longer than three months: put {who} into the rota of the policy instead.")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A calendar as its address gave it, found to be a rota."""
+
+    address: str
+    text: str
+
+
+def keep_calendar(tx: Tx, command: Fetched) -> bool:
+    """Keeps the copy in force for its rotas; whether it is another one than before. A change is on record."""
+    kept = tx.session.get(RotaCalendar, command.address)
+    if kept and kept.text == command.text:
+        return False
+    tx.session.execute(delete(RotaCalendar).where(col(RotaCalendar.address) == command.address))
+    row = {"address": command.address, "text": command.text, "fetched_at": tx.now}
+    tx.session.execute(insert(RotaCalendar), [row])
+    digest = hashlib.sha256(command.text.encode()).hexdigest()
+    tx.record("rota.calendar_changed", address=command.address.partition("?")[0], digest=digest)
+    return True

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlmodel import Session
 
 from bot.context import Context
 from bot.desk.directory import Known, keep_people
+from bot.desk.people import people_ahead
 from bot.rules.actors import SYSTEM, Actor, Kind, person
 from bot.slack.client import error_of
 from bot.slack.words import is_person
 from runbooks.policy import Policy
-from runbooks.rotas import IcalRota
 from store.models import Person
 
 log = logging.getLogger(__name__)
 
+LOOKS_AHEAD = timedelta(days=60)
+"""So far ahead people on rotas are looked up."""
 FRESH = timedelta(minutes=10)
 PATIENCE = 1.2
 """Seconds that a click waits for Slack to say who clicked; the answer is due in two."""
@@ -130,7 +132,8 @@ async def refresh_people(context: Context, client: AsyncWebClient) -> int:
     """Asks Slack for everybody whom the policy names: members of user groups, people by id or e-mail. Returns how many
     were kept. What Slack does not know or cannot say now is left as it was, and logged."""
     policy = await context.desk.read(context.policies.in_force)
-    kept = [each for each in [await _asked(client, name) for name in sorted(named(policy))] if each]
+    wanted = named(policy) | await context.desk.read(lambda session: _ahead(session, policy, context.clock.now()))
+    kept = [each for each in [await _asked(client, name) for name in sorted(wanted)] if each]
     groups = [each for each in kept if each.members is not None]
     people = {member for group in groups for member in group.members or ()} - {each.id for each in kept}
     kept += [each for each in [await _asked(client, name) for name in sorted(people)] if each]
@@ -138,17 +141,12 @@ async def refresh_people(context: Context, client: AsyncWebClient) -> int:
 
 
 def named(policy: Policy) -> set[str]:
-    """Everybody whom the policy names: Slack ids, e-mails, user groups."""
-    found = {name for role in policy.team.roles.values() for name in (*role.members, role.usergroup) if name}
-    return found | set(_on_rotas(policy))
+    """Everybody whom the roles name: Slack ids, e-mails, user groups."""
+    return {name for role in policy.team.roles.values() for name in (*role.members, role.usergroup) if name}
 
 
-def _on_rotas(policy: Policy) -> Iterator[str]:
-    for rota in policy.team.rotas.values():
-        if isinstance(rota, IcalRota):
-            continue
-        for layer in rota.layers:
-            yield from layer.people
+def _ahead(session: Session, policy: Policy, now: datetime) -> set[str]:
+    return people_ahead(session, policy, start=now, end=now + LOOKS_AHEAD)
 
 
 async def _asked(client: AsyncWebClient, name: str) -> Known | None:
