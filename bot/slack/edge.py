@@ -18,6 +18,7 @@ from bot.desk.commands import Outcome
 from bot.desk.desk import Act
 from bot.rules.actors import Actor
 from bot.rules.refusals import Refused
+from bot.rules.saying import What
 from bot.slack.asking import Asker
 from bot.slack.directory import Directory
 from bot.slack.facts import names
@@ -61,7 +62,8 @@ class Edge:
         if outcome.existed:
             return Told(f"This thread is a case already: *{outcome.ref}*.")
         ref = f"*{outcome.ref}* " if outcome.ref else ""
-        return Told(f"{ref}{sentence(outcome.what, outcome.facts, known)}")
+        later = " Its thread will say what came of it." if outcome.what == What.DELIVERY_ASKED else ""
+        return Told(f"{ref}{sentence(outcome.what, outcome.facts, known)}{later}")
 
     async def click(self, ack: AsyncAck, asker: Asker, work: Awaitable[Result]) -> None:
         """Answers a click: acknowledged within the limit, its result told to the person alone."""

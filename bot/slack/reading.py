@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from bot.slack.edge import Edge
 from bot.slack.facts import card_facts, names
 from bot.slack.guard import Told
 from bot.slack.parts import Block, section
-from bot.slack.words import Names, cut, date, link, quote, spoken
+from bot.slack.words import Names, cut, date, is_person, link, listed, quote, spoken
 from runbooks.policy import Policy
 from store.audit import chain_of
 from store.models import AuditEntry, Case
@@ -31,6 +32,7 @@ LATE_FOR = timedelta(days=7)
 HOME_CASES = 8
 MACHINE_DETAIL = frozenset({"policy", "match_key", "text_digest", "response_digest", "message_ts"})
 """Of the audit entries, what only a program reads; `/v1/cases/{ref}/audit` has it."""
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 Listing = tuple[str, queues.Cases, Names]
 
 
@@ -153,7 +155,7 @@ async def audit_page(edge: Edge, asker: Asker, case_id: int, page: int) -> Block
         newest = select(col(AuditEntry.body)).where(col(AuditEntry.chain) == chain_of(case_id))
         rows = session.execute(newest.order_by(col(AuditEntry.seq).desc()).offset(page * PAGE).limit(PAGE + 1))
         entries = [json.loads(body) for body in rows.scalars()]
-        people = [str(entry["actor"].get("id")) for entry in entries]
+        people = [name for entry in entries for name in _people_of(entry)]
         return entries, names(session, policies.in_force(session), people)
 
     entries, known = await _read(edge, reading)
@@ -167,12 +169,29 @@ def entry_line(entry: Mapping[str, Any], known: Names) -> str:
     action = spoken(str(entry["action"]).removeprefix("case.").replace(".", " "))
     head = f"*{entry['seq']}* · {at} · {known.person(entry['actor'].get('id'))} · *{action}*"
     told = {key: value for key, value in entry["detail"].items() if value and key not in MACHINE_DETAIL}
-    detail = [f"{spoken(key)}: {quote(_said(value), 160)}" for key, value in told.items()]
+    detail = [f"{spoken(key)}: {_said(value, known)}" for key, value in told.items()]
     return cut("\n".join([head, *(" · ".join(detail[at : at + 3]) for at in range(0, len(detail), 3))]), 900)
 
 
-def _said(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _people_of(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Who did it, and who is named in it."""
+    yield str(entry["actor"].get("id"))
+    for value in entry["detail"].values():
+        yield from (each for each in (value if isinstance(value, list) else [value]) if _is_person(each))
+
+
+def _said(value: Any, known: Names) -> str:
+    if isinstance(value, list):
+        return cut(listed([_said(each, known) for each in value]), 300)
+    if _is_person(value):
+        return known.person(value)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return date(datetime.fromisoformat(value))
+    return quote(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 160)
+
+
+def _is_person(value: Any) -> bool:
+    return isinstance(value, str) and is_person(value)
 
 
 async def allowed(edge: Edge, asker: Asker, case_id: int | None = None) -> None:
