@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,12 +13,35 @@ from pydantic import SecretStr
 
 from bot.clock import MovableClock
 from bot.settings import Settings
+from runbooks.policy import Policy, digest_of, load
 from store.database import Database
 from tests.conftest import ENGINES, EXAMPLE_COMPANY
 from tests.stories.company import company, workspace
 from tests.stories.stage import TOKEN, Stage
 
 on_both_engines = pytest.mark.parametrize("engine_name", ENGINES, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def compiled_once() -> Callable[[Mapping[str, str]], Policy]:
+    """Loads a policy, each one once in all stories."""
+    known: dict[str, Policy] = {}
+
+    def load_once(files: Mapping[str, str]) -> Policy:
+        digest = digest_of(files)
+        if digest not in known:
+            known[digest] = load(files)
+        return known[digest]
+
+    return load_once
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch, compiled_once: Callable[[Mapping[str, str]], Policy]) -> None:
+    """Spares each story what takes long and tells nothing: compiling the policy, and the breath between two looks."""
+    for place in ("bot.desk.policies", "bot.desk.policing", "bot.main"):
+        monkeypatch.setattr(f"{place}.load", compiled_once)
+    monkeypatch.setattr("bot.jobs.scheduler.BREATH", 0)
 
 
 @pytest.fixture
@@ -40,6 +63,12 @@ def socket_mode() -> bool:
 
 
 @pytest.fixture
+def stage_kind() -> type[Stage]:
+    """What the stage is made of."""
+    return Stage
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The company's policy folder, which a story may change."""
     return Path(shutil.copytree(EXAMPLE_COMPANY, tmp_path / "policy"))
@@ -47,7 +76,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def empty_stage(
-    database_url: str, folder: Path, clock: MovableClock, limits: bool, socket_mode: bool
+    database_url: str, folder: Path, clock: MovableClock, limits: bool, socket_mode: bool, stage_kind: type[Stage]
 ) -> AsyncIterator[Stage]:
     """A stage on which no service runs yet."""
     async with AsyncExitStack() as stack:
@@ -63,7 +92,7 @@ async def empty_stage(
         )
         database = Database(database_url)
         stack.callback(database.close)
-        stage = Stage(
+        stage = stage_kind(
             slack=slack,
             clock=clock,
             settings=settings,

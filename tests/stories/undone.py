@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from store.columns import Instant
 from store.models import Case, Delivery, Owed, Timer
 
 
@@ -23,26 +25,32 @@ class Left(Enum):
     """Something is due that waits for no turn, or somebody is at work on something."""
 
 
+NOW: Any = bindparam("now", type_=Instant)
+
+
 def left_to_do(session: Session, now: datetime) -> Left:
     """What the database has to do at this moment. One statement: its parts see the same rows on any engine."""
-    is_work, waits = session.execute(select(or_(*_work(now)), _may_leave(now))).one()
+    is_work, waits = session.execute(_question(), {"now": now}).one()
     if is_work:
         return Left.WORK
     return Left.MESSAGES if waits else Left.NOTHING
 
 
-def _work(now: datetime) -> list[Any]:
-    is_sending = [col(Owed.state) == "sending", col(Owed.lease_until) > now]
-    is_due = or_(col(Timer.due_at) <= now, col(Timer.lease_until) > now)
-    goes_on = [col(Delivery.due_at).is_not(None), or_(col(Delivery.due_at) <= now, col(Delivery.lease_until) > now)]
-    return [
+@cache
+def _question() -> Any:
+    """Made once: it is asked after everything that happens."""
+    is_sending = [col(Owed.state) == "sending", col(Owed.lease_until) > NOW]
+    is_due = or_(col(Timer.due_at) <= NOW, col(Timer.lease_until) > NOW)
+    goes_on = [col(Delivery.due_at).is_not(None), or_(col(Delivery.due_at) <= NOW, col(Delivery.lease_until) > NOW)]
+    is_work = or_(
         select(col(Owed.id)).where(*is_sending).exists(),
         select(col(Timer.case_id)).where(is_due).exists(),
         select(col(Delivery.id)).where(*goes_on).exists(),
-    ]
+    )
+    return select(is_work, _may_leave())
 
 
-def _may_leave(now: datetime) -> Any:
+def _may_leave() -> Any:
     """Messages that no earlier one of their case holds back. A card that is only to be edited holds up nobody."""
     owed: Any = aliased(Owed)
     earlier: Any = aliased(Owed)
@@ -55,7 +63,7 @@ def _may_leave(now: datetime) -> Any:
         or_(earlier.kind != "card", case.card_ts.is_(None)),
     )
     ready = or_(
-        and_(owed.state == "owed", owed.not_before_at <= now), and_(owed.state == "sending", owed.lease_until <= now)
+        and_(owed.state == "owed", owed.not_before_at <= NOW), and_(owed.state == "sending", owed.lease_until <= NOW)
     )
     return select(owed.id).outerjoin(case, case.id == owed.case_id).where(ready, ~is_behind).exists()
 

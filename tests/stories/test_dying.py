@@ -1,0 +1,113 @@
+"""The process dies between a commit and what must leave, and between what has left and its record, at every place
+there is. The next one goes on, and at the end the story is the same as if nobody had died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import aiohttp
+import pytest
+
+from bot.sandbox.workspace import Reply
+from tests.stories.company import BILLING, FAY
+from tests.stories.mortal import Fate
+from tests.stories.stage import Stage
+
+LOST = {"workflow": "refund", "failure_mode": "outcome_missing", "title": "No callback for refund re_1"}
+PLACES = 48
+"""At not more than so many places something is done that the next service has to know of; they are counted below."""
+
+
+class MortalStage(Stage):
+    """A stage whose services may die; another one is started two minutes later."""
+
+    fate: Fate
+
+    async def _goes_on(self) -> bool:
+        going_on, death = asyncio.ensure_future(super()._goes_on()), asyncio.ensure_future(self.fate.death.wait())
+        await asyncio.wait({going_on, death}, return_when=asyncio.FIRST_COMPLETED)
+        death.cancel()
+        if not self.fate.death.is_set():
+            return await going_on
+        going_on.cancel()
+        self.fate.death.clear()
+        await self.restart(minutes=2)
+        return True
+
+
+async def _reported(stage: Stage) -> str:
+    """The automation sends its report until it is taken, as automations do."""
+    while True:
+        try:
+            status, answer = await stage.post(LOST, Idempotency_Key="re_1")
+        except aiohttp.ClientError:
+            status, answer = 0, {}
+        await stage.settle()
+        if status == 202:
+            return str(answer["case"])
+
+
+async def _insist(stage: Stage, do: Callable[[], Awaitable[Reply]], is_done: Callable[[], bool]) -> None:
+    """Somebody does it again until it is done, as people do."""
+    while not is_done():
+        await do()
+        await stage.settle()
+
+
+async def _story(stage: Stage) -> str:
+    """Opened, reminded, escalated to a direct message, acknowledged, resolved."""
+    ref = await _reported(stage)
+    await stage.advance(minutes=25)
+    click = partial(stage.slack.click, FAY, text="Acknowledge", channel=BILLING, ts=stage.card(ref).ts)
+    await _insist(stage, click, lambda: stage.case(ref).acknowledged_by == FAY)
+    await stage.advance(minutes=4)
+    command = partial(stage.slack.command, FAY, BILLING, f"/case resolve {ref} fixed")
+    await _insist(stage, command, lambda: stage.case(ref).state == "resolved")
+    await stage.advance(minutes=4)
+    return ref
+
+
+def _is_as_if_nobody_had_died(stage: Stage, ref: str) -> None:
+    keys = stage.keys()
+    assert len(keys) == len(set(keys))
+    assert len(stage.cards(BILLING)) == 1
+    assert "*Resolved*" in stage.card(ref).shown
+    assert len(stage.dms(FAY)) == 1
+    said = [line.split(" ")[0] for line in stage.thread(ref)]
+    assert [word for word in said if word != ":bell:"] == [
+        ":warning:",
+        ":rotating_light:",
+        ":eyes:",
+        ":white_check_mark:",
+    ]
+    for once in ("case.opened", "window.passed", "case.escalated", "case.acknowledged", "case.resolved"):
+        assert stage.actions(ref).count(once) == 1
+    assert stage.broken() == []
+
+
+@pytest.fixture
+def stage_kind() -> type[Stage]:
+    """A stage on which services die."""
+    return MortalStage
+
+
+async def _told(stage: Stage, n: int) -> Fate:
+    assert isinstance(stage, MortalStage)
+    stage.fate = Fate(n)
+    with stage.fate.rules():
+        await stage.start()
+        _is_as_if_nobody_had_died(stage, await _story(stage))
+        await stage.stop()
+    return stage.fate
+
+
+@pytest.mark.parametrize("n", range(1, PLACES + 1))
+async def test_a_death_at_any_place_changes_nothing(empty_stage: Stage, n: int) -> None:
+    await _told(empty_stage, n)
+
+
+async def test_these_are_all_the_places_to_die_at(empty_stage: Stage) -> None:
+    never = 10_000
+    assert PLACES - 8 < never - (await _told(empty_stage, never)).left <= PLACES
