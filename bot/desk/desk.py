@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -45,7 +46,12 @@ class Desk:
     async def run(self, act: Act[C, R], command: C, *, actor: Actor) -> R:
         """The result of `act(tx, command)`, after its commit. What `act` refuses is rolled back, recorded in
         the audit log, and raised here as `Refused`."""
-        result = await asyncio.wrap_future(self.database.write(lambda session: self._act(session, act, command, actor)))
+        written = self.database.write(lambda session: self._act(session, act, command, actor))
+        try:
+            result = await asyncio.wrap_future(written)
+        except asyncio.CancelledError:
+            self._tell_when(written, asyncio.get_running_loop())
+            raise
         self.on_commit()
         if isinstance(result, _Refusal):
             raise result.refused
@@ -63,6 +69,15 @@ class Desk:
     async def read(self, query: Callable[[Session], R]) -> R:
         """The result of `query(session)` on a snapshot; it takes no part in writing."""
         return await asyncio.wrap_future(self.database.read(query))
+
+    def _tell_when(self, written: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Nobody waits for the result any more, but it is committed all the same, and what it owes has to leave."""
+
+        def tell(_: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile: the next start sees what is owed
+                loop.call_soon_threadsafe(self._committed)
+
+        written.add_done_callback(tell)
 
     def _act(self, session: Session, act: Act[C, R], command: C, actor: Actor) -> R | _Refusal:
         tx = Tx(session, self.clock.now(), actor, self.policies)

@@ -79,7 +79,8 @@ class KeyReused:
 
 @dataclass(slots=True)
 class _Match:
-    """The open case of a match key, as it grows within this call. `case_id` is 0 until it is opened."""
+    """The open case of a match key, as it grows within this call. `case_id` is 0 until it is opened; without a
+    `channel` it is opened by this call, which owes its card already."""
 
     case_id: int
     occurrences: int
@@ -324,7 +325,8 @@ def _join(tx: Tx, joining: Sequence[tuple[_Prepared, _Match, int]]) -> None:
             match_key=each.match_key,
             event=each.event_id,
         )
-        tx.owe_card(match.case_id, match.channel)
+        if match.channel:
+            tx.owe_card(match.case_id, match.channel)
     insert_rows(tx.session, ExceptionReport, rows)
     _count(tx, {match.case_id: match for _, match, _ in joining})
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.desk import cases
+from bot.desk import cases, intake
 from bot.desk.clocks import why_resolve_due
 from bot.desk.commands import (
     Acknowledge,
@@ -21,6 +23,9 @@ from bot.desk.commands import (
     SetState,
     Snooze,
 )
+from bot.desk.intake import Report, Submission
+from bot.desk.tx import Tx
+from bot.rules.actors import SYSTEM, source
 from store.models import Person
 from store.writing import add_new
 from tests.desk.story import ADA, BEN, CLEO, DAY, DEE, FAY, HOUR, MINUTE, STRANGER, Story
@@ -340,3 +345,30 @@ async def test_every_act_is_on_record_in_a_chain_that_holds(story: Story) -> Non
         "case.resolved",
     ]
     assert await story.everything_holds()
+
+
+async def test_a_case_that_is_opened_and_joined_at_once_owes_one_card_to_its_channel(story: Story) -> None:
+    same = Report(by=source("monitors"), workflow="lead-routing", failure_mode="other", title="Lead lost")
+    answer = await story.desk.run_joined(intake.report, Submission((same, same)))
+    assert isinstance(answer, tuple)
+    (card,) = await story.owed(int(answer[0].case.removeprefix("C-")), "card")
+    assert card.channel == "C0REVOPS"
+
+
+async def test_what_a_command_owes_leaves_also_when_nobody_waits_for_its_result(story: Story) -> None:
+    told, begun, go_on = asyncio.Event(), threading.Event(), threading.Event()
+    story.desk.on_commit = told.set
+
+    def slow(tx: Tx, _: None) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        tx.owe("notice", "notice:1", channel="C0REVOPS")
+
+    waiting = asyncio.create_task(story.desk.run(slow, None, actor=SYSTEM))
+    assert await asyncio.to_thread(begun.wait, 10)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not told.is_set()
+    go_on.set()
+    await asyncio.wait_for(told.wait(), 10)
