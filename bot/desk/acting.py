@@ -186,6 +186,7 @@ def standing(tx: Tx, case: Case) -> Standing:
     told_roles = {who.removeprefix("role:") for who in told if who.startswith("role:")}
     wanted = {owner, accountable, steward} | (told_roles & set(tx.policy.team.roles))
     roles = roles_among(tx, [tx.policy.team.roles[name] for name in wanted])
+    backup = tx.policy.team.roles[owner].backup
     return Standing(
         roles=roles,
         owner=tx.policy.team.roles[owner],
@@ -193,6 +194,7 @@ def standing(tx: Tx, case: Case) -> Standing:
         steward=tx.policy.team.roles[steward],
         is_paged=tx.actor.id in told or bool(roles & told_roles),
         is_listed=is_listed(tx, tx.actor.id),
+        backup=tx.policy.team.roles[backup] if backup and backup in told_roles else None,
     )
 
 

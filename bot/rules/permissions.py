@@ -33,7 +33,8 @@ class Act(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a person is to a case. `roles`: the names of the roles that the person is in (listed, in the user group,
-    or on call for it); `is_listed`: some role names the person itself as a member; `is_paged`: was told to act."""
+    or on call for it); `is_listed`: some role names the person itself as a member; `is_paged`: was told to act.
+    `backup`: the owner role's backup, once it was told to act."""
 
     roles: frozenset[str]
     owner: Role
@@ -41,6 +42,7 @@ class Standing:
     steward: Role
     is_paged: bool = False
     is_listed: bool = False
+    backup: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,16 @@ class Denied:
 
 
 ANYONE = frozenset({Act.SHOW, Act.OPEN, Act.NOTE})
-OWNER, PAGED, ACCOUNTABLE, STEWARD = "owner", "paged", "accountable", "steward"
+OWNER, PAGED, ACCOUNTABLE, STEWARD, BACKUP = "owner", "paged", "accountable", "steward", "backup"
 _RESPONDERS = (OWNER, PAGED, ACCOUNTABLE, STEWARD)
 _RIGHTS: dict[Act, tuple[str, ...]] = {
-    Act.RUN: (OWNER, PAGED),
+    Act.RUN: (OWNER, BACKUP),
     Act.OVERRIDE_CHECK: (OWNER, ACCOUNTABLE),
     Act.OVERRIDE_ROTA: (OWNER, ACCOUNTABLE),
 }
 """Which rights suffice, where they are not the owner role's, the paged, the accountable's and the steward's. To run:
-what a runbook without `allow` grants. A rota's owner is the role that has it, its accountable the governance role."""
+what a runbook without `allow` grants, as Retry and Replay are. A rota's owner is the role that has it, its accountable
+the governance role."""
 
 
 def may(act: Act, *, actor: Actor, standing: Standing) -> Allowed | Denied:
@@ -90,15 +93,24 @@ def _stranger(actor: Actor) -> str:
 def _has(right: str, standing: Standing) -> bool:
     if right == PAGED:
         return standing.is_paged
-    return _role(right, standing).name in standing.roles
+    role = _role(right, standing)
+    return role is not None and role.name in standing.roles
 
 
-def _role(right: str, standing: Standing) -> Role:
-    return {OWNER: standing.owner, ACCOUNTABLE: standing.accountable, STEWARD: standing.steward}[right]
+def _role(right: str, standing: Standing) -> Role | None:
+    return {
+        OWNER: standing.owner,
+        ACCOUNTABLE: standing.accountable,
+        STEWARD: standing.steward,
+        BACKUP: standing.backup,
+    }.get(right)
 
 
 def _who_may(rights: tuple[str, ...], standing: Standing) -> str:
-    """The roles by their titles, each once, and those who were paged."""
-    roles = dict.fromkeys(_role(right, standing).title for right in rights if right != PAGED)
-    names = [*roles, *(["whoever was told to act on it"] if PAGED in rights else [])]
+    """The roles by their titles, each once, those who were paged, and the backup that may later."""
+    names = list(dict.fromkeys(role.title for right in rights if (role := _role(right, standing))))
+    if PAGED in rights:
+        names.append("whoever was told to act on it")
+    if BACKUP in rights and standing.owner.backup and not standing.backup:
+        names.append("its backup once that was told to act on it")
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

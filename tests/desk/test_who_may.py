@@ -8,6 +8,7 @@ import pytest
 
 from bot.desk import cases, rotas
 from bot.desk.commands import Acknowledge, AddNote, OverrideRota, Snooze
+from bot.desk.deliveries import AskReplay, ask_replay
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor, Kind, person
 from store.models import Person
@@ -48,6 +49,17 @@ async def test_anyone_who_is_paged_may_act(story: Story) -> None:
     case_id = await story.opened()
     await story.tell_to_act(case_id, "U0NOBODY")
     await story.do(cases.acknowledge, Acknowledge(case_id), STRANGER)
+
+
+async def test_only_the_owner_and_the_backup_that_was_told_send_again(story: Story) -> None:
+    event = {"lead_id": "l_1"}
+    case_id = await story.opened(mode="delivery_failed", event=event)
+    await story.tell_to_act(case_id, "U0NOBODY")
+    asked = AskReplay(case_id, confirmed=True)
+    for who in (STRANGER, DEE):  # told by name; of the accountable role, which is the backup too
+        assert (await story.refused(ask_replay, asked, who)).code == "not_allowed"
+    await story.tell_to_act(case_id, "role:customer-success")
+    await story.do(ask_replay, asked, ELI)
 
 
 async def test_whoever_is_on_call_now_is_of_the_role_although_it_does_not_list_them(story: Story) -> None:

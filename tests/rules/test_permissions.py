@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.rules.actors import SYSTEM, TIMER, Actor, Kind, person, source
 from bot.rules.permissions import Act, Allowed, Denied, Standing, may
 from runbooks.team import Role
 
-OWNER = Role(name="billing", title="Billing", channel="C0BILLING", calendar="always")
+OWNER = Role(name="billing", title="Billing", channel="C0BILLING", calendar="always", backup="support")
 ACCOUNTABLE = Role(name="success", title="Customer Success", channel="C0SUCCESS", calendar="always")
 STEWARD = Role(name="ops", title="Revenue Ops", channel="C0REVOPS", calendar="always")
+BACKUP = Role(name="support", title="Support", channel="C0SUPPORT", calendar="always")
 ADA = person("U0ADA")
 GUEST = Actor(Kind.PERSON, "U0GUEST", is_ours=False, why_not_ours="guests")
 
@@ -20,7 +23,7 @@ MAY = {
     Act.OPEN: {"anyone"},
     Act.NOTE: {"anyone"},
     Act.ACKNOWLEDGE: RESPONDERS,
-    Act.RUN: {"owner", "paged"},
+    Act.RUN: {"owner", "backup"},
     Act.ESCALATE: RESPONDERS,
     Act.SNOOZE: RESPONDERS,
     Act.ASSIGN: RESPONDERS,
@@ -33,16 +36,16 @@ MAY = {
     Act.REOPEN: RESPONDERS,
     Act.OVERRIDE_ROTA: {"owner", "accountable"},
 }
-ROLE_OF = {"owner": "billing", "accountable": "success", "steward": "ops"}
+ROLE_OF = {"owner": "billing", "accountable": "success", "steward": "ops", "backup": "support"}
 
 
 def standing(*rights: str, is_listed: bool = False) -> Standing:
     roles = frozenset(ROLE_OF[right] for right in rights if right in ROLE_OF)
-    return Standing(roles, OWNER, ACCOUNTABLE, STEWARD, is_paged="paged" in rights, is_listed=is_listed)
+    return Standing(roles, OWNER, ACCOUNTABLE, STEWARD, is_paged="paged" in rights, is_listed=is_listed, backup=BACKUP)
 
 
 @pytest.mark.parametrize("act", Act)
-@pytest.mark.parametrize("right", ["owner", "paged", "accountable", "steward", "bystander"])
+@pytest.mark.parametrize("right", ["owner", "paged", "accountable", "steward", "backup", "bystander"])
 def test_each_right_allows_what_the_table_says(act: Act, right: str) -> None:
     verdict = may(act, actor=ADA, standing=standing(right))
     assert isinstance(verdict, Allowed) == bool(MAY[act] & {right, "anyone"})
@@ -72,6 +75,23 @@ def test_a_refusal_names_who_may() -> None:
     assert verdict == Denied(
         "You cannot resolve it: Billing, Customer Success, Revenue Ops or whoever was told to act on it can."
     )
+
+
+def test_the_backup_may_send_again_only_once_it_was_told() -> None:
+    waiting = Standing(frozenset({"support"}), OWNER, ACCOUNTABLE, STEWARD)
+    words = "You cannot run this on it: Billing or its backup once that was told to act on it can."
+    assert may(Act.RUN, actor=ADA, standing=waiting) == Denied(words)
+    assert may(Act.RUN, actor=ADA, standing=replace(waiting, backup=BACKUP)) == Allowed("backup")
+
+
+def test_the_backup_that_was_told_is_named_by_its_title() -> None:
+    verdict = may(Act.RUN, actor=ADA, standing=standing())
+    assert verdict == Denied("You cannot run this on it: Billing or Support can.")
+
+
+def test_where_there_is_no_backup_none_is_named() -> None:
+    verdict = may(Act.RUN, actor=ADA, standing=replace(standing(), owner=ACCOUNTABLE, backup=None))
+    assert verdict == Denied("You cannot run this on it: Customer Success can.")
 
 
 def test_a_role_that_is_two_things_at_once_is_named_once() -> None:
