@@ -19,12 +19,13 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts. `is_ours` says that a person is a full member of this workspace: no guest, no bot, nobody
-    from another workspace."""
+    from another workspace; `is_unknown`, that this cannot be said yet."""
 
     kind: Kind
     id: str
     is_ours: bool = True
     why_not_ours: str = ""
+    is_unknown: bool = False
 
     def on_record(self) -> dict[str, Any]:
         """How the audit log names the actor."""

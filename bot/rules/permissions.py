@@ -78,7 +78,7 @@ def may(act: Act, *, actor: Actor, standing: Standing) -> Allowed | Denied:
     if actor.kind is not Kind.PERSON:
         return Allowed(actor.kind.value)
     if not actor.is_ours and not standing.is_listed:
-        return Denied(f"You cannot {act.value}: {_stranger(actor)} may act only where a role lists them as a member.")
+        return Denied(f"You cannot {act.value}{_why_not(actor)}")
     if act in ANYONE:
         return Allowed("anyone")
     enough = _RIGHTS.get(act, _RESPONDERS)
@@ -86,8 +86,11 @@ def may(act: Act, *, actor: Actor, standing: Standing) -> Allowed | Denied:
     return Allowed(right) if right else Denied(f"You cannot {act.value}: {_who_may(enough, standing)} can.")
 
 
-def _stranger(actor: Actor) -> str:
-    return actor.why_not_ours or "guests, bots and users of other workspaces"
+def _why_not(actor: Actor) -> str:
+    if actor.is_unknown:
+        return f" yet: {actor.why_not_ours}. Try again in a moment."
+    who = actor.why_not_ours or "guests, bots and users of other workspaces"
+    return f": {who} may act only where a role lists them as a member."
 
 
 def _has(right: str, standing: Standing) -> bool:

@@ -33,7 +33,8 @@ ELSEWHERE = "users of other workspaces"
 GUESTS = "guests"
 BOTS = "bots"
 GONE = "deactivated users"
-UNKNOWN = "Slack cannot be asked who you are right now (try again in a minute), and people it cannot vouch for"
+WHO_ARE_YOU = "Slack did not say who you are"
+WHO_ARE_WE = "Slack has not said which workspace this is"
 
 
 class Directory:
@@ -47,13 +48,14 @@ class Directory:
 
     async def actor(self, user: str, *, team: str | None) -> Actor:
         """The person who acts, by Slack id and the workspace that the request says they are of. Full members of our
-        workspace are ours; so is nobody whom Slack cannot vouch for now, whom only a role's list lets in."""
-        if team and self.team and team != self.team:
+        workspace are ours. While Slack has not said who we are, or who they are, nobody is: until then only a role's
+        list lets somebody in."""
+        if self.team is None:
+            return _unknown(user, WHO_ARE_WE)
+        if team and team != self.team:
             return _stranger(user, ELSEWHERE)
         known = await self._known(user)
-        if known is None:
-            return _stranger(user, UNKNOWN)
-        return _judged(known, self.team)
+        return _judged(known, self.team) if known else _unknown(user, WHO_ARE_YOU)
 
     async def ask(self, user: str) -> Known | None:
         """What Slack says of a person, kept. None: there is nobody of this id. Raises `SlackApiError`."""
@@ -98,12 +100,16 @@ def _stranger(user: str, why: str) -> Actor:
     return Actor(Kind.PERSON, user, is_ours=False, why_not_ours=why)
 
 
-def _judged(known: Known, team: str | None) -> Actor:
+def _unknown(user: str, why: str) -> Actor:
+    return Actor(Kind.PERSON, user, is_ours=False, why_not_ours=why, is_unknown=True)
+
+
+def _judged(known: Known, team: str) -> Actor:
     reasons = (
         (known.is_deleted, GONE),
         (known.is_bot, BOTS),
         (known.is_guest, GUESTS),
-        (bool(team and known.team_id and known.team_id != team), ELSEWHERE),
+        (bool(known.team_id and known.team_id != team), ELSEWHERE),
     )
     why = next((why for holds, why in reasons if holds), None)
     return _stranger(known.id, why) if why else person(known.id)

@@ -32,7 +32,7 @@ from store.database import Database
 from store.models import Case
 
 ADA, BEN, CLEO, DEE, ELI = "U0ADA", "U0BEN", "U0CLEO", "U0DEE", "U0ELI"
-GUEST, STRANGER = "U0GUEST", "U0STRANGER"
+ZOE, GUEST, STRANGER = "U0ZOE", "U0GUEST", "U0STRANGER"
 REVOPS, SUCCESS, SECRET, SHARED, LOBBY = "C0REVOPS", "C0SUCCESS", "C0SECRET", "C0SHARED", "C0LOBBY"
 
 TEAM = """\
@@ -183,11 +183,11 @@ def app_settings() -> AppSettings:
 @pytest.fixture
 async def slack(clock: MovableClock) -> AsyncIterator[SlackStandIn]:
     users = [User(ADA, "ada", "Ada Lovelace", email="ada@acme.test"), User(BEN, "ben", "Ben Hur"), User(CLEO, "cleo")]
-    users += [User(DEE, "dee", "Dee Dee"), User(ELI, "eli"), User("U0ZOE", "zoe", "Zoe Outside-The-Roles")]
+    users += [User(DEE, "dee", "Dee Dee"), User(ELI, "eli"), User(ZOE, "zoe", "Zoe Outside-The-Roles")]
     users += [User(GUEST, "guest", is_restricted=True), User(STRANGER, "mallory", team_id="T0OTHER")]
-    channels = [Channel(REVOPS, "revops"), Channel(SUCCESS, "success"), Channel(LOBBY, "lobby", [ADA, BEN, "U0ZOE"])]
+    channels = [Channel(REVOPS, "revops"), Channel(SUCCESS, "success"), Channel(LOBBY, "lobby", [ADA, BEN, ZOE])]
     channels += [Channel(SECRET, "secret", [ADA], is_private=True)]
-    channels += [Channel(SHARED, "shared", [ADA, STRANGER, GUEST, "U0POINTSMAN"], is_ext_shared=True)]
+    channels += [Channel(SHARED, "shared", [ADA, ZOE, STRANGER, GUEST, "U0POINTSMAN"], is_ext_shared=True)]
     async with SlackStandIn(
         users=users,
         channels=channels,

@@ -19,7 +19,7 @@ from bot.slack.app import SlackEdge, SlackFault
 from bot.slack.asking import Asker, of_click
 from bot.slack.directory import refresh_people
 from store.models import Person
-from tests.slack.conftest import ADA, BEN, GUEST, REVOPS, World
+from tests.slack.conftest import ADA, BEN, GUEST, REVOPS, SHARED, STRANGER, ZOE, World
 
 
 @pytest.fixture
@@ -125,7 +125,9 @@ async def test_the_same_request_delivered_twice_is_carried_out_and_told_once(wor
 
 async def test_when_slack_cannot_say_who_somebody_is_only_those_whom_a_role_lists_may_act(world: World) -> None:
     case = await world.opened()
-    edge = SlackEdge(world.context, world.client).edge
+    facing = SlackEdge(world.context, world.client)
+    await facing.identify()
+    edge = facing.edge
     await world.context.desk.run(lambda tx, _: _forget(tx), None, actor=SYSTEM)
     world.slack.faults.fail_next("users.info", "internal_error", times=10)
     listed = await edge.actor(Asker(BEN, "T0ACME", "k"))
@@ -133,12 +135,29 @@ async def test_when_slack_cannot_say_who_somebody_is_only_those_whom_a_role_list
     told = await acts.carry_out(edge, Asker(BEN, "T0ACME", "k1"), Acknowledge(case.id))
     assert told is not None
     assert "has it" in told.text
-    with pytest.raises(Refused, match="try again in a minute"):
+    with pytest.raises(Refused, match="Slack did not say who you are. Try again in a moment."):
         await acts.carry_out(edge, Asker("U0ZOE", "T0ACME", "k2"), AddNote(case.id, "me too"))
 
 
 def _forget(tx: Any) -> None:
     tx.session.execute(delete(Person))
+
+
+@pytest.mark.parametrize("user", [STRANGER, ZOE])
+async def test_before_slack_has_said_which_workspace_is_ours_nobody_passes_for_one_of_us(
+    world: World, user: str
+) -> None:
+    world.slack.faults.fail_next("auth.test", "internal_error", times=50)
+    case = await world.opened()
+    moved = await world.client.chat_postMessage(channel=SHARED, blocks=world.card(case).blocks, text="shared")
+    await world.slack.click(user, channel=SHARED, ts=str(moved["ts"]), action_id="case.more", value="note")
+    await world.settled()
+    refused = await world.slack.submit(user, given={"text": "hello"})
+    words = "Slack has not said which workspace this is. Try again in a moment."
+    assert words in (refused.errors or {})["text"]
+    world.slack.faults.clear()
+    again = await world.slack.submit(user, given={"text": "hello"})
+    assert again.ok == (user == ZOE)
 
 
 async def test_people_of_the_policy_are_kept_with_what_slack_says_of_them(world: World) -> None:
@@ -148,11 +167,13 @@ async def test_people_of_the_policy_are_kept_with_what_slack_says_of_them(world:
 
 
 async def test_a_guest_is_known_as_one(world: World) -> None:
+    await world.edge.identify()
     actor = await world.edge.edge.actor(Asker(GUEST, "T0ACME", "k"))
     assert (actor.is_ours, actor.why_not_ours) == (False, "guests")
 
 
 async def test_somebody_is_asked_about_once_in_a_while(world: World) -> None:
+    await world.edge.identify()
     before = len(world.slack.called("users.info"))
     for _ in range(5):
         await world.edge.edge.actor(Asker("U0ZOE", "T0ACME", "k"))
