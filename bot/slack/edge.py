@@ -18,14 +18,13 @@ from bot.desk.commands import Outcome
 from bot.desk.desk import Act
 from bot.rules.actors import Actor
 from bot.rules.refusals import Refused
-from bot.rules.saying import What
 from bot.slack.asking import Asker
 from bot.slack.directory import Directory
 from bot.slack.facts import names
 from bot.slack.guard import FAULT, NOT_RECORDED, Guard, Result, Told, fault_reference, in_time
-from bot.slack.lines import sentence
 from bot.slack.links import Links
 from bot.slack.parts import TEXT, modal, section
+from bot.slack.replies import reply
 from bot.slack.senders import people_in
 from bot.slack.words import cut
 
@@ -56,14 +55,12 @@ class Edge:
         return None if outcome.repeated else await self.told(outcome)
 
     async def told(self, outcome: Outcome) -> Told:
-        """An outcome in words."""
+        """What came of somebody's own request, in words to them."""
         policies, users = self.context.policies, people_in(outcome.facts)
         known = await self.context.desk.read(lambda session: names(session, policies.in_force(session), users))
         if outcome.existed:
             return Told(f"This thread is a case already: *{outcome.ref}*.")
-        ref = f"*{outcome.ref}* " if outcome.ref else ""
-        later = " Its thread will say what came of it." if outcome.what == What.DELIVERY_ASKED else ""
-        return Told(f"{ref}{sentence(outcome.what, outcome.facts, known)}{later}")
+        return Told(reply(outcome, known))
 
     async def click(self, ack: AsyncAck, asker: Asker, work: Awaitable[Result]) -> None:
         """Answers a click: acknowledged within the limit, its result told to the person alone."""

@@ -35,7 +35,7 @@ async def test_resolving_asks_how_and_says_so_in_the_thread(world: World) -> Non
     thread = world.slack.thread(REVOPS, case.card_ts or "")
     assert "billed by hand" in thread[-1].shown
     assert world.card(case).buttons == ["Reopen"]
-    assert "resolved it" in world.told(ADA)
+    assert "You resolved it" in world.told(ADA)
 
 
 async def test_reopening_asks_why_and_the_form_says_when_that_is_too_little(world: World) -> None:

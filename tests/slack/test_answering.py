@@ -50,7 +50,7 @@ async def test_a_click_whose_commit_takes_long_is_answered_and_told_twice(world:
     assert "Not recorded yet" in world.told(ADA)
     held.set()
     await world.settled()
-    assert "has it until" in world.told(ADA)
+    assert "You have it now, until" in world.told(ADA)
     assert (await world.case(case.id)).acknowledged_by == ADA
 
 
@@ -61,7 +61,7 @@ async def test_a_command_whose_commit_takes_long_is_answered_too(world: World, h
     assert "Not recorded yet" in str(reply.text)
     held.set()
     await world.settled()
-    assert "has it until" in world.told(ADA)
+    assert "You have it now, until" in world.told(ADA)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -110,7 +110,7 @@ async def test_twenty_who_click_at_once_have_one_winner_and_all_are_told(world: 
     winner = (await world.case(case.id)).acknowledged_by
     assert all(len(world.slack.ephemerals(user)) == 4 for user in team)
     losers = [user for user in team if user != winner]
-    assert all("has it until" not in message.shown for user in losers for message in world.slack.ephemerals(user))
+    assert all("You have it" not in message.shown for user in losers for message in world.slack.ephemerals(user))
 
 
 async def test_the_same_request_delivered_twice_is_carried_out_and_told_once(world: World) -> None:
@@ -134,8 +134,8 @@ async def test_when_slack_cannot_say_who_somebody_is_only_those_whom_a_role_list
     assert not listed.is_ours
     told = await acts.carry_out(edge, Asker(BEN, "T0ACME", "k1"), Acknowledge(case.id))
     assert told is not None
-    assert "has it" in told.text
-    with pytest.raises(Refused, match="Slack did not say who you are. Try again in a moment."):
+    assert "You have it" in told.text
+    with pytest.raises(Refused, match=r"Slack did not say who you are\. Try again in a moment\."):
         await acts.carry_out(edge, Asker("U0ZOE", "T0ACME", "k2"), AddNote(case.id, "me too"))
 
 
@@ -194,7 +194,7 @@ async def test_socket_mode_does_the_same(world: World) -> None:
     assert world.edge.is_connected
     await world.press(ADA, case, "Acknowledge")
     assert (await world.case(case.id)).acknowledged_by == ADA
-    assert "has it until" in world.told(ADA)
+    assert "You have it now, until" in world.told(ADA)
     await world.slack.post(ADA, REVOPS, f"<@{BOT_USER}> help")
     await world.settled()
     assert "/case" in world.told(ADA)

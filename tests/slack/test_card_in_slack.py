@@ -21,7 +21,7 @@ async def test_acknowledging_is_told_and_shown_in_place(world: World) -> None:
     await world.press(ADA, case, "Acknowledge")
     after = await world.case(case.id)
     assert (after.state, after.acknowledged_by) == ("in_progress", ADA)
-    assert "has it until" in world.told(ADA)
+    assert "You have it now, until" in world.told(ADA)
     assert "Acknowledge" not in world.card(after).buttons
     assert [message.ts for message in world.slack.messages(REVOPS)] == [case.card_ts]
 

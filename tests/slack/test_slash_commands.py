@@ -53,7 +53,7 @@ async def test_show_says_what_the_card_says(world: World) -> None:
 
 async def test_acts_by_command(world: World) -> None:
     case = await world.opened()
-    assert "has it until" in await typed(world, ADA, "/case ack c-1")
+    assert "You have it now, until" in await typed(world, ADA, "/case ack c-1")
     await typed(world, ADA, f"/case assign C-1 <@{CLEO}|cleo>")
     assert (await world.case(case.id)).assignee == CLEO
     assert "silenced" in await typed(world, ADA, "/case snooze C-1 30m")

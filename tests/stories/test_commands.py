@@ -36,10 +36,10 @@ async def test_show_gives_the_card_without_its_buttons(stage: Stage) -> None:
 
 async def test_ack_note_and_resolve(stage: Stage) -> None:
     ref = await stage.report()
-    assert "*Fay Tanaka* has it until" in await stage.type(FAY, f"/case ack {ref}")
+    assert "You have it now, until" in await stage.type(FAY, f"/case ack {ref}")
     await stage.type(ZOE, f"/case note {ref} The customer called.")
     assert stage.thread(ref)[-1] == ":memo: *Zoe Without-A-Role*: The customer called."
-    assert "resolved it" in await stage.type(FAY, f"/case resolve {ref} worked_around Paid by hand.")
+    assert "You resolved it" in await stage.type(FAY, f"/case resolve {ref} worked_around Paid by hand.")
     assert "Worked around" in stage.card(ref).shown
     assert "Paid by hand." in stage.thread(ref)[-1]
     assert "was resolved by Fay Tanaka just now; reopen it" in await stage.type(GUS, f"/case ack {ref}")
@@ -47,7 +47,7 @@ async def test_ack_note_and_resolve(stage: Stage) -> None:
 
 async def test_assign_tells_the_person_who_may_act_from_then_on(stage: Stage) -> None:
     ref = await stage.report()
-    assert "assigned it to" in await stage.type(FAY, f"/case assign {ref} <@{ZOE}>")
+    assert "You assigned it to" in await stage.type(FAY, f"/case assign {ref} <@{ZOE}>")
     assert len(stage.dms(ZOE)) == 1
     assert stage.case(ref).assignee == ZOE
     await stage.press_in_dm(ZOE, "Acknowledge")

@@ -65,7 +65,7 @@ async def test_while_the_database_is_held_every_request_is_answered_in_time(stag
     await stage.settle()
     told = "\n".join(message.shown for message in stage.slack.ephemerals(GUS))
     assert "Billing knows." in told
-    assert "resolved it" in stage.told(FAY)
+    assert "You resolved it" in stage.told(FAY)
     assert stage.case(opened).state == "resolved"
 
 
@@ -76,7 +76,7 @@ async def test_a_click_that_took_long_is_told_when_it_is_recorded(stage: Stage, 
         assert (await stage.slack.click(FAY, stage.card(opened), text="Acknowledge")).ok
         await stage.slack.until(lambda: NOT_YET in stage.told(FAY))
     await stage.settle()
-    assert "has it until" in stage.told(FAY)
+    assert "You have it now, until" in stage.told(FAY)
     assert stage.case(opened).acknowledged_by == FAY
 
 
@@ -106,7 +106,7 @@ async def test_while_slack_is_slow_clicks_are_answered_and_told(stage: Stage, op
     assert answer.ok
     assert took < 0.5
     await stage.settle()
-    assert "has it until" in stage.told(FAY)
+    assert "You have it now, until" in stage.told(FAY)
     assert "*State*\nIn progress" in stage.card(opened).shown
 
 

@@ -16,7 +16,7 @@ async def test_a_case_from_its_opening_to_its_end(stage: Stage) -> None:
     ref = await stage.report(failure_mode="outcome_missing")
     await stage.advance(minutes=16)
     await stage.press_in_dm(FAY, "Acknowledge")
-    assert "has it until" in stage.told(FAY)
+    assert "You have it now, until" in stage.told(FAY)
     assert "In progress" in await stage.type(ZOE, f"/case show {ref}")
     await stage.press(FAY, "Resolve", on=ref)
     wrong = await stage.fill_in(ZOE, reason="fixed") if stage.slack.views(ZOE) else None

@@ -57,7 +57,7 @@ async def test_of_twenty_clicks_at_once_one_wins_and_nineteen_are_told_who(empty
     await stage.settle()
     winner = stage.case(ref).acknowledged_by
     assert winner in CROWD
-    assert "has it until" in stage.told(winner)
+    assert "You have it now, until" in stage.told(winner)
     for loser in set(CROWD) - {winner}:
         assert f"was taken by Person {winner[-2:]} just now" in stage.told(loser)
     assert stage.actions(ref).count("case.acknowledged") == 1
@@ -128,5 +128,5 @@ async def test_acknowledging_one_s_own_case_again_renews_it(stage: Stage) -> Non
     value = f'{{"case":"{ref}","version":1,"drawn":0}}'
     await stage.slack.act(GUS, card, {**stale, "value": value})
     await stage.settle()
-    assert "still has it until" in stage.told(GUS)
+    assert "You still have it, until" in stage.told(GUS)
     assert stage.actions(ref).count("case.acknowledged") == 1
