@@ -23,7 +23,7 @@ from bot.slack.parts import (
 )
 from bot.slack.values import block_id, seen
 from bot.slack.words import cut, date, one_line, quote, spoken
-from store.models import Case
+from store.models import Case, Delivery
 
 MARKS = {
     "queued": "🔴",
@@ -36,6 +36,9 @@ MARKS = {
     "failed": "⛔",
 }
 DETAIL = 1500
+ROUTED = 400
+SENT_BECAUSE = 300
+WENT_WELL = ("delivered", "already_there")
 
 ACKNOWLEDGE = "case.acknowledge"
 RETRY = "case.retry"
@@ -72,7 +75,7 @@ def card(facts: CardFacts, now: datetime) -> Drawn:
     case = facts.case
     blocks = [
         header(f"{MARKS[case.state]} {case.priority} · {case.ref} · {one_line(case.title, 110)}"),
-        context(_origin(facts)),
+        context(_origin(facts), *_routed(facts)),
         fields(list(_fields(facts))),
         *_words(facts, now),
         actions(_buttons(facts, now), block_id=block_id(case, now)),
@@ -96,6 +99,13 @@ def _origin(facts: CardFacts) -> str:
     workflow = facts.names.workflow(case.workflow)
     by = facts.names.person(case.opened_by)
     return f"{workflow} · {spoken(case.failure_mode)} · opened {date(case.opened_at)} by {by}{times}{again}"
+
+
+def _routed(facts: CardFacts) -> Iterator[str]:
+    """Why it is here, and what of the rules was not met."""
+    because = facts.case.route_because
+    if facts.case.is_open and because:
+        yield f"Route: {spoken(facts.case.route)} · {quote(because, ROUTED)}"
 
 
 def _times(count: int) -> str:
@@ -142,6 +152,8 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
     if case.detail.strip() not in ("", case.title.strip()):
         yield outside(case.detail, DETAIL)
+    if facts.sent:
+        yield context(_sent(facts, facts.sent))
     if not case.is_open:
         yield section(_ending(facts))
         return
@@ -159,6 +171,27 @@ def _ending(facts: CardFacts) -> str:
     late = " ⚠️ later than it was due" if case.resolution_breached_at else ""
     said = f": {quote(REASONS.get(case.resolution, case.resolution), 1000)}" if case.resolution else ""
     return f"*{how}* {date(case.closed_at)}{late}{said}"
+
+
+SENT = {
+    "finding": ":arrows_counterclockwise: *{verb}*: the receiver is asked whether it has it",
+    "sending": ":arrows_counterclockwise: *{verb}*: under way",
+    "delivered": ":white_check_mark: *{verb}* went through",
+    "already_there": ":white_check_mark: *{verb}*: nothing was sent, it is there already",
+    "refused": ":x: *{verb}* was refused",
+    "unknown": ":x: *{verb}*: nobody knows whether it arrived",
+    "dead": ":x: *{verb}* was not sent",
+}
+"""The last Retry or Replay, by the state of its delivery."""
+
+
+def _sent(facts: CardFacts, last: Delivery) -> str:
+    said = SENT[last.state].format(verb=last.verb.capitalize())
+    status = f", status {last.status}" if last.status else ""
+    why = "" if last.state in WENT_WELL else last.because.removeprefix(f"it answered {last.status}").lstrip(": ")
+    because = f": {quote(why, SENT_BECAUSE)}" if why else ""
+    at = f" · {date(facts.sent_at)}" if facts.sent_at else ""
+    return f"{said}{status}{because}{at} · asked by {facts.names.person(last.asked_by)}"
 
 
 def _going_on(facts: CardFacts, now: datetime) -> Iterator[str]:

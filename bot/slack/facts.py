@@ -18,7 +18,7 @@ from bot.rules.routing import terms_of
 from bot.slack.words import Names
 from runbooks.policy import Policy
 from runbooks.team import Role
-from store.models import Case, Person, Timer
+from store.models import Attempt, Case, Delivery, Person, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """Everything that the card shows. `person` is the assignee, or who is on call now."""
+    """Everything that the card shows. `person` is the assignee, or who is on call now; `sent` is the last Retry or
+    Replay of an open case, `sent_at` when its last request was made (or it was asked for)."""
 
     case: Case
     names: Names
@@ -42,6 +43,8 @@ class CardFacts:
     possible: Possible
     coming: tuple[Coming, ...] = ()
     still: tuple[str, ...] = ()
+    sent: Delivery | None = None
+    sent_at: datetime | None = None
 
 
 NOTHING = Possible(retry=False, replay=False)
@@ -58,7 +61,9 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     ahead = _coming(session, now_policy, policy, case, timers) if case.is_open else ()
     coming = tuple(sorted(ahead, key=lambda each: each.at))
     person = case.assignee or (on_call[0] if on_call else None)
-    users = [person, case.acknowledged_by, case.opened_by, *(each.person for each in coming)]
+    sent, sent_at = _last_sent(session, case) if case.is_open else (None, None)
+    asked_by = sent.asked_by if sent else None
+    users = [person, case.acknowledged_by, case.opened_by, asked_by, *(each.person for each in coming)]
     return CardFacts(
         case=case,
         names=names(session, now_policy, users),
@@ -67,7 +72,20 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
         possible=possible(session, case, now_policy) if case.is_open else NOTHING,
         coming=coming,
         still=tuple(timer.kind for timer in timers if timer.kind in LADDER_OF and timer.due_at is None),
+        sent=sent,
+        sent_at=sent_at,
     )
+
+
+def _last_sent(session: Session, case: Case) -> tuple[Delivery | None, datetime | None]:
+    if case.event_id is None:
+        return None, None
+    newest = select(Delivery).where(col(Delivery.case_id) == case.id).order_by(col(Delivery.id).desc())
+    last = session.execute(newest.limit(1)).scalar_one_or_none()
+    if last is None:
+        return None, None
+    attempts = select(col(Attempt.at)).where(col(Attempt.delivery_id) == last.id).order_by(col(Attempt.id).desc())
+    return last, session.execute(attempts.limit(1)).scalar() or last.asked_at
 
 
 def names(session: Session, policy: Policy, users: Iterable[str | None]) -> Names:

@@ -17,7 +17,7 @@ from bot.slack.messages import notice, page
 from bot.slack.queues import Cases, OnCallNow
 from bot.slack.words import Names
 from runbooks.policy import load
-from store.models import Case
+from store.models import Case, Delivery
 from tests.slack.conftest import FOLDER
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -45,6 +45,7 @@ def row(**said: Any) -> Case:
         "state": "queued",
         "route": "owner_queue",
         "route_rule": "",
+        "route_because": "the contract's terms for delivery_failed; VIP customers: not met: event.tier is missing",
         "owner": "ops",
         "match_key": "v1:1",
         "fingerprint": "v1:1",
@@ -84,6 +85,12 @@ def acknowledged(**said: Any) -> Case:
     )
 
 
+def delivery(**said: Any) -> Delivery:
+    """The last Retry of a case."""
+    values: dict[str, Any] = {"verb": "retry", "state": "delivered", "status": 202, "asked_by": "U0DEE", "because": ""}
+    return Delivery(**(values | said))
+
+
 def message(drawn: Any) -> dict[str, Any]:
     """A message as it is posted."""
     return {"text": drawn.text, "blocks": list(drawn.blocks)}
@@ -94,11 +101,21 @@ def messages() -> Mapping[str, dict[str, Any]]:
     none = Possible(retry=False, replay=False)
     late = row(response_breached_at=NOW, resolution_breached_at=NOW, exhausted=True, occurrences=1200, reopened=1)
     closed = row(state="resolved", closed_at=NOW, resolution="fixed")
-    hostile = row(title=HOSTILE, detail=HOSTILE * 700, subject=HOSTILE, next_step=HOSTILE, opened_by="<!here>")
+    hostile = row(
+        title=HOSTILE,
+        detail=HOSTILE * 700,
+        subject=HOSTILE,
+        next_step=HOSTILE,
+        opened_by="<!here>",
+        route_because=HOSTILE * 20,
+    )
+    refused = delivery(state="refused", status=409, because=f"it answered 409: {HOSTILE}")
     paged = {"what": "escalated", "ladder": "unacknowledged", "role": "ops", "people": ["U0ADA"], "because": HOSTILE}
     return {
         "card_queued": message(card(facts(row()), NOW)),
         "card_acknowledged": message(card(facts(acknowledged(), person="U0DEE", on_call=False), NOW)),
+        "card_retried": message(card(facts(row(), sent=delivery(), sent_at=NOW), NOW)),
+        "card_refused": message(card(facts(row(), sent=refused, sent_at=NOW), NOW)),
         "card_late": message(card(facts(late, person=None, coming=()), NOW)),
         "card_waiting": message(
             card(facts(acknowledged(snoozed_until=NOW + timedelta(hours=1)), still=("resolution",), possible=none), NOW)

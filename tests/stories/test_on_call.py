@@ -35,6 +35,7 @@ async def test_a_condition_over_what_is_missing_is_not_met_and_the_record_says_s
     opened = stage.audit(ref)[0]["detail"]
     assert opened["route"] == "owner_queue"
     assert "event.tier is missing" in str(opened["not_met"])
+    assert "VIP customers go to on-call: not met: event.tier is missing" in stage.card(ref).shown
 
 
 async def test_the_handoff_between_two_tellings_changes_who_is_told(stage: Stage) -> None:

@@ -49,9 +49,12 @@ async def test_retry_of_a_system_that_fails_says_why_and_leaves_the_case_open(st
     assert "The case stays open." in said
     assert stage.case(ref).is_open
     assert "Retry" in stage.card(ref).buttons
+    assert "*Retry* was not sent, status 503: could not ask whether it is there" in stage.card(ref).shown
+    assert "asked by *Fay Tanaka*" in stage.card(ref).shown
     stage.company["billing"].mode = Mode.OK
     await stage.press(FAY, "Retry", on=ref)
     assert "The retry went through" in stage.thread(ref)[-1]
+    assert "*Retry* went through, status 201" in stage.card(ref).shown
     assert list(stage.company["billing"].kept) == ["re_1"]
 
 
