@@ -44,6 +44,8 @@ BROUGHT_BY = {
     State.RESOLVED: "case.resolved",
     State.FAILED: "case.failed",
 }
+SLACKBOT = "USLACKBOT"
+"""Slack's own bot, which Slack does not call one."""
 REMEMBERED = ("what", "facts", "existed", "case_id", "ref")
 
 
@@ -237,10 +239,18 @@ def _lists(session: Session, people: Iterable[str], user: str) -> bool:
 def check_can_be_given(tx: Tx, person: str) -> None:
     """Passes for somebody who can take a case or a shift. Raises `Refused` for what is no person, and for one who may
     do nothing here."""
-    known = tx.session.get(Person, person)
     if person[:1] not in ("U", "W") or not person.isalnum():
         raise Refused("no_such_person", "Name a person of this workspace, for example @Ada.")
-    if known and (known.is_bot or known.is_deleted):
+    known = tx.session.get(Person, person)
+    if person == SLACKBOT or (known and (known.is_bot or known.is_deleted)):
         raise Refused("no_such_person", f"{name_of(tx.session, person)} is a bot or has left; name a colleague.")
-    if known and known.is_guest and not is_listed(tx, person):
-        raise Refused("no_such_person", f"{name_of(tx.session, person)} is a guest whom no role lists.")
+    if known and (strange := _strange(tx, known)) and not is_listed(tx, person):
+        raise Refused("no_such_person", f"{name_of(tx.session, person)} is {strange} whom no role lists.")
+
+
+def _strange(tx: Tx, known: Person) -> str:
+    if known.is_guest:
+        return "a guest"
+    asking = tx.session.get(Person, tx.actor.id) if tx.actor.is_ours else None
+    is_elsewhere = asking and known.team_id and asking.team_id and known.team_id != asking.team_id
+    return "a user of another workspace" if is_elsewhere else ""

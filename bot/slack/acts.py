@@ -38,6 +38,8 @@ ACTS: Mapping[type[Any], Callable[..., Outcome]] = {
 async def carry_out(edge: Edge, asker: Asker, command: Any) -> Told | None:
     """Carries out a command once for the asker's request, however often that comes. Raises `Refused`."""
     act = ACTS[type(command)]
+    if isinstance(command, commands.Assign):
+        await edge.look_up(command.person)
     return await edge.run(asker, act, replace(command, request_key=asker.key))
 
 

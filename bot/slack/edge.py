@@ -49,6 +49,10 @@ class Edge:
         """Who asks, judged."""
         return await self.directory.actor(asker.user, team=asker.team)
 
+    async def look_up(self, person: str) -> None:
+        """Has Slack say who somebody is whom a case or a shift is given to, so that the desk can judge them."""
+        await self.directory.actor(person, team=None)
+
     async def run(self, asker: Asker, act: Act[C, Outcome], command: C) -> Told | None:
         """Carries out a command and says what came of it; None when the same request came before. Raises `Refused`."""
         outcome = await self.context.desk.run(act, command, actor=await self.actor(asker))

@@ -27,6 +27,7 @@ async def take(edge: Edge, asker: Asker, asked: Take) -> Told | None:
         raise unknown_name(asked.role, [*policy.team.roles])
     if role.on_call is None:
         raise Refused("no_rota", f"{role.title} has no rota: all its members are told.")
+    await edge.look_up(asked.person)
     start, end = span(asked, zone_of(policy, role), edge.context.clock.now())
     command = OverrideRota(role.on_call, start, end, asked.person)
     return await edge.run(asker, override_rota, replace(command, request_key=asker.key))

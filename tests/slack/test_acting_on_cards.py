@@ -181,3 +181,20 @@ async def test_somebody_outside_the_roles_is_told_who_may(world: World) -> None:
     await world.press("U0ZOE", case, "Acknowledge")
     assert "Revenue Ops" in world.told("U0ZOE")
     assert world.told(ADA) == ""
+
+
+@pytest.mark.parametrize(
+    ("person", "said"),
+    [
+        ("U0POINTSMAN", "is a bot or has left"),
+        ("USLACKBOT", "is a bot or has left"),
+        (GUEST, "is a guest whom no role lists"),
+        (STRANGER, "is a user of another workspace whom no role lists"),
+    ],
+)
+async def test_a_case_is_given_to_nobody_who_may_not_act(world: World, person: str, said: str) -> None:
+    case = await world.opened()
+    await world.choose(ADA, case, "assign")
+    refused = await world.slack.submit(ADA, given={"person": person})
+    assert said in (refused.errors or {})["person"]
+    assert (await world.case(case.id)).assignee is None

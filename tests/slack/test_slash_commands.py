@@ -136,3 +136,8 @@ async def test_the_home_tab_of_a_guest_is_empty(world: World) -> None:
     home = world.slack.home(GUEST)
     assert home is not None
     assert "secret" not in home.shown
+
+
+async def test_a_rota_is_not_given_to_a_bot(world: World) -> None:
+    assert "is a bot or has left" in await typed(world, ADA, "/oncall override ops <@U0POINTSMAN> 2h")
+    assert "Ada Lovelace" in await typed(world, ADA, "/oncall ops")
