@@ -59,12 +59,11 @@ class Rota:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Somebody who takes over for a time, whatever the rota says, and who arranged it."""
+    """Somebody who takes over for a time, whatever the rota says."""
 
     start_at: datetime
     end_at: datetime
     person: str
-    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +177,8 @@ def _candidates(rota: Rota | IcalRota, start: datetime, end: datetime, overrides
             found += _layer_shifts(rota, number, start, end)
     taken = (each for each in overrides if each.start_at < end and each.end_at > start)
     for each in sorted(taken, key=lambda override: override.start_at):
-        why = f"override by {each.by or each.person}"
-        found.append(Shift(each.start_at.astimezone(UTC), each.end_at.astimezone(UTC), each.person, why))
+        stretch = each.start_at.astimezone(UTC), each.end_at.astimezone(UTC)
+        found.append(Shift(*stretch, each.person, f"override of {rota.name}"))
     return found
 
 

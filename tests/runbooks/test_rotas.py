@@ -68,9 +68,9 @@ def test_nobody_is_on_call_before_the_start() -> None:
 
 
 def test_an_override_takes_over_and_gives_back() -> None:
-    override = Override(berlin("2026-01-06T18:00"), berlin("2026-01-07T08:00"), "U0ZOE", by="U0ADA")
+    override = Override(berlin("2026-01-06T18:00"), berlin("2026-01-07T08:00"), "U0ZOE")
     found = on_call(rota(), berlin("2026-01-07T07:59"), [override])
-    assert found == OnCall("U0ZOE", override.start_at, override.end_at, "override by U0ADA")
+    assert found == OnCall("U0ZOE", override.start_at, override.end_at, f"override of {rota().name}")
     before = on_call(rota(), berlin("2026-01-06T12:00"), [override])
     assert before is not None
     assert (before.person, before.since, before.until) == ("U0ADA", berlin("2026-01-05T09:00"), override.start_at)
@@ -93,7 +93,7 @@ def test_an_override_reaches_over_a_handoff() -> None:
     override = Override(berlin("2026-01-11T00:00"), berlin("2026-01-13T00:00"), "U0ZOE")
     listed = shifts(rota(), berlin("2026-01-10T00:00"), berlin("2026-01-14T00:00"), [override])
     assert [each.person for each in listed] == ["U0ADA", "U0ZOE", "U0BEN"]
-    assert listed[1].why == "override by U0ZOE"
+    assert listed[1].why == f"override of {rota().name}"
 
 
 def test_a_layer_lies_on_top_in_its_hours() -> None:

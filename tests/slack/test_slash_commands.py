@@ -104,7 +104,8 @@ async def test_who_is_on_call(world: World) -> None:
 
 async def test_somebody_takes_over_a_rota(world: World) -> None:
     assert "Ben Hur" in await typed(world, ADA, f"/oncall override ops <@{BEN}|ben> 2h")
-    assert "Ben Hur" in await typed(world, ADA, "/oncall ops")
+    said = await typed(world, ADA, "/oncall ops")
+    assert "Ben Hur* (override of ops-on-call)" in said
     world.clock.advance(timedelta(hours=3))
     assert "Ada Lovelace" in await typed(world, ADA, "/oncall ops")
 
