@@ -123,7 +123,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class OpenThread:
-    """A thread becomes a case in place. `workflow` None: the one of the channel, else the policy's default."""
+    """A thread becomes a case in place. `workflow` None: the one of the channel, else the policy's default. `is_cut`:
+    more was said there than `replies`."""
 
     channel: str
     thread_ts: str
@@ -133,6 +134,7 @@ class OpenThread:
     priority: str | None = None
     detail: str = ""
     replies: tuple[Reply, ...] = ()
+    is_cut: bool = False
     request_key: str | None = None
 
 

@@ -54,7 +54,8 @@ def open_thread(tx: Tx, command: OpenThread) -> Outcome:
     if reached.channel != case.channel:
         change(tx.session, case, notice_channel=reached.channel)
         channel_line(tx, case, reached.channel, What.OPENED_FROM_THREAD, **outcome.facts)
-    in_thread(tx, case, What.OPENED_FROM_THREAD, **outcome.facts)
+    cut: dict[str, Any] = {"kept": len(command.replies)} if command.is_cut else {}
+    in_thread(tx, case, What.OPENED_FROM_THREAD, **outcome.facts, **cut)
     return answer(tx, command.request_key, outcome)
 
 

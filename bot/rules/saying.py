@@ -26,7 +26,7 @@ class What(StrEnum):
     NOBODY_FOUND = "nobody_found"  # ladder, step, role, because
     EXHAUSTED = "exhausted"  # ladder, people (told by hand all the same)
     OPENED_ON_CALL = "opened_on_call"  # role, people
-    OPENED_FROM_THREAD = "opened_from_thread"  # by, title, owner, channel, thread_ts, state
+    OPENED_FROM_THREAD = "opened_from_thread"  # by, title, owner, channel, thread_ts, state, kept (if cut)
     OPENED_BY_HAND = "opened_by_hand"  # by, title, owner, channel, state
     ROTA_OVERRIDDEN = "rota_overridden"  # by, rota, person, start_at, end_at
     FAILED_TOLD = "failed_told"  # by, reason: for the accountable role

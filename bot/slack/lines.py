@@ -90,6 +90,15 @@ def _exhausted(facts: Facts) -> str:
     return f":sos: Everybody whom the policy names was told. Somebody has to take this by hand.{told}"
 
 
+def _opened_from_thread(facts: Facts) -> str:
+    said = f":railway_track: {facts.who('by')} made this thread a case. What is said here is kept with it."
+    kept = facts.given.get("kept")
+    if kept is None:
+        return said
+    before = f"only the first {kept} messages" if kept else "nothing"
+    return f"{said} Of what was said before, {before} could be kept."
+
+
 def _opened_on_call(facts: Facts) -> str:
     people = facts.people()
     return f":rotating_light: This one does not wait: {people or 'nobody'} of {facts.role('role')} is told now."
@@ -145,9 +154,7 @@ SENTENCES: Mapping[What, Sentence] = {
     ),
     What.EXHAUSTED: _exhausted,
     What.OPENED_ON_CALL: _opened_on_call,
-    What.OPENED_FROM_THREAD: lambda f: (
-        f":railway_track: {f.who('by')} made this thread a case. What is said here is kept with it."
-    ),
+    What.OPENED_FROM_THREAD: _opened_from_thread,
     What.OPENED_BY_HAND: lambda f: f":railway_track: {f.who('by')} opened it by hand, for {f.role('owner')}.",
     What.ROTA_OVERRIDDEN: lambda f: (
         f":calendar: {f.names.person(f.given.get('person'))} has {f.word('rota')} from {f.at('start_at')} "

@@ -15,7 +15,7 @@ from bot.slack.facts import find_case_of_thread
 from bot.slack.guard import FieldRefused, Told
 from bot.slack.modals import FAILURE_MODE, WORKFLOW, Opening
 from bot.slack.parts import Block
-from bot.slack.places import enter, thread, title_of
+from bot.slack.places import Thread, enter, thread, title_of
 from bot.slack.reading import addressed, allowed
 from runbooks.policy import Policy
 from store.models import Case
@@ -42,12 +42,13 @@ async def thread_form(edge: Edge, asker: Asker, link: Link, text: str | None = N
         await enter(edge.client, link.channel, asker.user)
     except Refused as refused:
         return modals.told("Open a case", refused.text)
-    root, said = await thread(edge.client, link.channel, link.thread_ts)
+    found = await thread(edge.client, link.channel, link.thread_ts, most=1)
+    root = found.root
     case = await edge.context.desk.read(lambda session: find_case_of_thread(session, link.channel, root))
     if case is not None and case.is_open:
         return modals.told("Open a case", await addressed(edge, case, "This thread is a case already:"))
     policy = edge.context.policies.latest
-    title = title_of(text) if text is not None else title_of(said[0].text if said else "")
+    title = title_of(text) if text is not None else title_of(_first(found))
     form = Form(channel=link.channel, thread_ts=root, root_ts=root)
     return modals.open_case(form, Opening(title, workflow_of(policy, link.channel)), policy)
 
@@ -102,13 +103,25 @@ async def open_case(edge: Edge, asker: Asker, wanted: Wanted) -> Told | None:
         return await carry_out(edge, asker, command)
     channel = wanted.thread.channel
     await enter(edge.client, channel, asker.user)
-    root, said = await thread(edge.client, channel, wanted.thread.thread_ts)
-    first = said[0].text if said else ""
+    found = await thread(edge.client, channel, wanted.thread.thread_ts)
+    first = _first(found)
     title = wanted.title or title_of(first) or UNTITLED
     opening = OpenThread(
-        channel, root, title, wanted.workflow, wanted.failure_mode, wanted.priority, first[:3000], tuple(said)
+        channel=channel,
+        thread_ts=found.root,
+        title=title,
+        workflow=wanted.workflow,
+        failure_mode=wanted.failure_mode,
+        priority=wanted.priority,
+        detail=first[:3000],
+        replies=found.said,
+        is_cut=found.is_cut,
     )
     return await carry_out(edge, asker, opening)
+
+
+def _first(found: Thread) -> str:
+    return found.said[0].text if found.said else ""
 
 
 async def case_of(edge: Edge, channel: str, thread_ts: str) -> Case | None:

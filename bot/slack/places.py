@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 INVITE = "I am not in that channel. If it is private, type `/invite @Pointsman` there and try again."
 NOT_YOURS = "That conversation is private and you are not in it."
 REPLIES = 200
+"""Of one look; Slack advises no more."""
+MOST = 2_000
+"""So much of a thread is kept with its case."""
 PATIENCE = 1.0
 """Seconds for one question to Slack while Slack waits for an answer itself."""
 
@@ -53,19 +57,41 @@ async def _must_be_member(client: AsyncWebClient, channel: str, user: str) -> No
             raise Refused("not_a_member", NOT_YOURS)
 
 
-async def thread(client: AsyncWebClient, channel: str, ts: str) -> tuple[str, list[Reply]]:
-    """The root of the thread that a message is in, and what was said there so far, the root first. What Slack does
-    not give now is left out: the case is opened all the same."""
-    try:
-        found = await client.conversations_replies(channel=channel, ts=ts, limit=REPLIES)
-        messages = found["messages"]
-        root = str(messages[0].get("thread_ts") or ts) if messages else ts
-        if root != ts and len(messages) <= 1:
-            messages = (await client.conversations_replies(channel=channel, ts=root, limit=REPLIES))["messages"]
-    except SlackApiError as fault:
-        log.warning("a thread could not be read", extra={"channel": channel, "error": error_of(fault)})
-        return ts, []
-    return root, [_reply(message) for message in messages if message.get("user")]
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread as far as it was read: its root, and what was said, the root first. `is_cut`: there is more."""
+
+    root: str
+    said: tuple[Reply, ...]
+    is_cut: bool = False
+
+
+async def thread(client: AsyncWebClient, channel: str, ts: str, *, most: int = MOST) -> Thread:
+    """The thread that a message is in, with what was said there so far. What Slack does not give now, and what is
+    beyond `most`, is left out: the case is opened all the same."""
+    messages, is_cut = await _said(client, channel, ts, most)
+    root = str(messages[0].get("thread_ts") or ts) if messages else ts
+    if root != ts and len(messages) <= 1:
+        messages, is_cut = await _said(client, channel, root, most)
+    return Thread(root, tuple(_reply(message) for message in messages if message.get("user")), is_cut)
+
+
+async def _said(client: AsyncWebClient, channel: str, ts: str, most: int) -> tuple[list[Mapping[str, Any]], bool]:
+    """The messages of a thread, each once (Slack gives the root with every page), and whether there are more."""
+    found: dict[str, Mapping[str, Any]] = {}
+    cursor: str | None = None
+    while len(found) < most:
+        try:
+            limit = min(REPLIES, most)
+            answer = await client.conversations_replies(channel=channel, ts=ts, limit=limit, cursor=cursor)
+        except SlackApiError as fault:
+            log.warning("a thread could not be read", extra={"channel": channel, "error": error_of(fault)})
+            return list(found.values()), True
+        found.update((str(message["ts"]), message) for message in answer["messages"])
+        cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
+        if cursor is None:
+            return list(found.values()), False
+    return list(found.values()), True
 
 
 async def root_of(client: AsyncWebClient, channel: str, ts: str) -> str:

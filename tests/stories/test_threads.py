@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
 from bot.sandbox.workspace import BOT_USER, Message
+from bot.slack import places
 from store.models import Note
 from tests.stories.company import ADA, BEN, BILLING, DEE, FAY, LOBBY, REVOPS, SECRET, SUCCESS, SUPPORT, ZOE
 from tests.stories.stage import Stage
@@ -54,6 +56,35 @@ async def test_a_shortcut_opens_a_form_at_once_and_the_thread_becomes_the_case(s
         "A customer was charged twice.\nAccount acc_7.",
         "Looks like billing sent it twice.",
     ]
+
+
+async def test_a_long_thread_is_kept_page_by_page(stage: Stage) -> None:
+    root = await _complaint(stage)
+    for number in range(230):
+        await stage.slack.post(ADA, SUPPORT, f"reply {number}", thread_ts=root.ts)
+    await stage.say(FAY, SUPPORT, f"<@{BOT_USER}> open Charged twice", thread=root.ts)
+    kept = _notes(stage, "C-1")
+    assert [text for text in kept if text.startswith("reply ")] == [f"reply {number}" for number in range(230)]
+    assert len(kept) == 233  # and the two of the complaint, and the mention
+    assert "could be kept" not in stage.thread("C-1")[0]
+
+
+@pytest.mark.parametrize("why", ["too long", "Slack gives no more"])
+async def test_a_thread_that_is_cut_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    root = await _complaint(stage)
+    for number in range(6):
+        await stage.slack.post(ADA, SUPPORT, f"reply {number}", thread_ts=root.ts)
+    await stage.settle()
+    monkeypatch.setattr(places, "REPLIES", 2)
+    if why == "too long":
+        monkeypatch.setattr(places.thread, "__kwdefaults__", {"most": 4})
+    else:
+        stage.slack.faults.fail_next("conversations.replies", "ratelimited", retry_after=60)
+    await stage.say(FAY, SUPPORT, f"<@{BOT_USER}> open Charged twice", thread=root.ts)
+    kept = {"too long": 4, "Slack gives no more": 0}[why]
+    assert len(_notes(stage, "C-1")) == kept
+    said = {"too long": "only the first 4 messages could be kept", "Slack gives no more": "nothing could be kept"}[why]
+    assert said in stage.thread("C-1")[0]
 
 
 async def test_later_replies_become_the_timeline_once_each(stage: Stage) -> None:
