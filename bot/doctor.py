@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 from sqlmodel import Session
 
@@ -28,7 +26,7 @@ from runbooks.connectors import MissingVariable, resolve, variables_of
 from runbooks.ical import parse_ical
 from runbooks.policy import Policy, PolicyFaults, load, read_folder
 from runbooks.rotas import IcalRota, Override, Rota, gaps, on_call, shifts
-from store.migrate import MIGRATIONS
+from store.migrate import newest, revision_of
 from store.models import PolicyInForce, PolicyVersion, RotaCalendar
 
 LOOKS_AHEAD = timedelta(days=14)
@@ -105,8 +103,7 @@ def _of_session(session: Session, proposed: Policy | None, now: datetime) -> tup
 
 
 def _is_at_version(session: Session) -> bool:
-    there = MigrationContext.configure(session.connection()).get_current_heads()
-    return set(there) == set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+    return revision_of(session.connection()) == newest()
 
 
 def _in_force(session: Session, proposed: Policy | None) -> tuple[Finding, Policy | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -237,6 +238,7 @@ async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str
             task.add_done_callback(reading.discard)
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
+        gc.freeze()  # what is there now stays: the collector need not look at it again and again
         log.info("listening", extra={"url": service.url})
         await stopping.wait()
         log.info("stopping")

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 import rfc8785
+from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy import Text, bindparam, cast, exists, literal, select, update
 from sqlmodel import Session, col
 
@@ -73,44 +74,42 @@ def canonical(value: Any) -> str:
     """RFC 8785 canonical JSON. Raises `rfc8785.CanonicalizationError`, a `ValueError`, for what has none: integers
     beyond 2^53, NaN and infinities, halves of surrogate pairs, keys that are no text, what is not JSON.
 
-    The standard encoder writes the same bytes for what has no floats, no keys beyond ASCII and no large integers,
-    and is thirty times faster; all else goes to the reference implementation."""
+    pydantic's encoder writes the same bytes for what has no floats, no keys beyond ASCII and no large integers, once
+    its keys are sorted, and is a hundred times faster; all else goes to the reference implementation."""
     try:
-        text = _ENCODER.encode(value) if _is_plain(value) else rfc8785.dumps(value).decode()
-        text.encode()
+        return to_json(_sorted(value)).decode()
+    except _NotPlain:
+        return _by_the_reference(value)
+    except PydanticSerializationError as fault:
+        raise rfc8785.CanonicalizationError("a text has half of a surrogate pair") from fault
+
+
+def _by_the_reference(value: Any) -> str:
+    try:
+        return rfc8785.dumps(value).decode()
     except UnicodeEncodeError as fault:
         raise rfc8785.CanonicalizationError("a text has half of a surrogate pair") from fault
-    return text
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+class _NotPlain(Exception):
+    """The fast encoder would write other bytes than RFC 8785 wants."""
+
+
 _SAFE_INTEGER = 2**53 - 1
 _PLAIN = frozenset((str, bool, type(None)))
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether the standard encoder writes RFC 8785: texts as they are, integers that a double holds, no floats, and
-    keys whose order is the same by code point and by UTF-16 unit."""
+def _sorted(value: Any) -> Any:
+    """The value with its keys in their order. Raises `_NotPlain` for floats, integers that a double does not hold,
+    and keys whose order by code point may not be that by UTF-16 unit."""
     kind = type(value)
-    if kind in _PLAIN:
-        return True
-    if kind is int:
-        return bool(-_SAFE_INTEGER <= value <= _SAFE_INTEGER)
-    if kind is dict:
-        return _are_ascii(value) and _are_plain(value.values())
-    return kind in (list, tuple) and _are_plain(value)
-
-
-def _are_ascii(keys: Iterable[Any]) -> bool:
-    try:
-        return all(map(str.isascii, keys))
-    except TypeError:
-        return False
-
-
-def _are_plain(values: Iterable[Any]) -> bool:
-    """`_is_plain` of all; texts, by far the most, without a call for each."""
-    return all(_is_plain(value) for value in values if type(value) is not str)
+    if kind in _PLAIN or (kind is int and -_SAFE_INTEGER <= value <= _SAFE_INTEGER):
+        return value
+    if kind is dict and all(type(key) is str and key.isascii() for key in value):
+        return {key: each if type(each := value[key]) is str else _sorted(each) for key in sorted(value)}
+    if kind is list or kind is tuple:
+        return [_sorted(each) for each in value]
+    raise _NotPlain
 
 
 def append(session: Session, entries: Sequence[NewEntry], *, at: datetime) -> None:

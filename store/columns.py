@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import BigInteger, Dialect, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit key; on SQLite it has to be called INTEGER to be the row's own id."""
@@ -25,7 +24,7 @@ def _instant_as_text(value: datetime | None) -> str | None:
 
 
 def _document_as_text(value: Any) -> str | None:
-    return None if value is None else _ENCODER.encode(value)
+    return None if value is None else to_json(value).decode()
 
 
 class Instant(TypeDecorator[datetime]):

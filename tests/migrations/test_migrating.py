@@ -15,7 +15,8 @@ from sqlmodel import SQLModel
 from store import audit
 from store.database import Database
 from store.engines import engine_for
-from store.migrate import MIGRATIONS, SchemaTooNew, migrate, upgrade
+from store.migrate import MIGRATIONS, SchemaTooNew, migrate, newest
+from store.upgrading import upgrade
 
 SAMPLES = Path(__file__).parent / "samples"
 ROOT = MIGRATIONS.parent.parent
@@ -66,6 +67,10 @@ def test_the_chains_of_the_samples_hold_after_all_migrations(engine: Engine, emp
     database = Database(empty_database_url)
     assert database.read_now(lambda session: list(audit.verify(session))) == []
     database.close()
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert newest() == REVISIONS[-1]
 
 
 def test_every_migration_has_its_sample() -> None:
