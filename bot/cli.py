@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from bot import commands
 from bot.settings import SettingsFault
 from bot.start import StartFault
+from runbooks.suggestions import nearest
 
 Command = Callable[[argparse.Namespace], int]
+_NO_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,14 +48,27 @@ def _nobody_reads() -> int:
     return 141
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that names the command which a mistyped word is most like."""
+
+    commands: Iterable[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and the message, and exits with 2."""
+        word = _NO_CHOICE.search(message)
+        near = nearest(word[1], self.commands) if word else None
+        super().error(f"{message}; did you mean {near!r}?" if near else message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pointsman",
         description="Catches what your automations drop: every exception gets an owner, a deadline and a button.",
         epilog="New here? Type: pointsman demo",
     )
     parser.set_defaults(shown=parser)
     of = parser.add_subparsers(title="commands", metavar="COMMAND")
+    parser.commands = of.choices
     _service(of)
     _folder(of)
     _upkeep(of)
@@ -60,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-Of: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Of: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def _add(of: Of, name: str, act: Command, help_: str, more: str = "") -> argparse.ArgumentParser:
@@ -135,6 +151,7 @@ def _audit(of: Of) -> None:
     audit = of.add_parser("audit", help="the audit log", description="Checks and exports the audit log.")
     audit.set_defaults(shown=audit)
     under = audit.add_subparsers(title="commands", metavar="COMMAND")
+    audit.commands = under.choices
     verify = _add(
         under,
         "verify",

@@ -52,6 +52,26 @@ def test_a_word_that_is_no_command_is_told_with_those_there_are(capsys: pytest.C
     assert "'rum' (choose from" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("rum", "run"), ("chekc", "check"), ("DOCTOR", "doctor"), ("audit verfy", "verify"), ("audit exprot", "export")],
+)
+def test_a_mistyped_word_is_told_with_the_nearest_command(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(typed.split())
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"did you mean '{meant}'?\n")
+
+
+@pytest.mark.parametrize("typed", ["xyzzy", "audit xyzzy", "run --wrong", "demo --port many"])
+def test_a_word_that_is_like_none_is_given_no_other_meaning(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(typed.split())
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_a_starter_folder_is_checked_clean(tmp_path: Path) -> None:
     written = pointsman("init", "my policy", folder=tmp_path)
     assert written.code == 0
