@@ -87,6 +87,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem.response()
     except web.HTTPException as refused:
         return _of_aiohttp(refused).response()
+    except ConnectionResetError:
+        return Problem(HTTPStatus.BAD_REQUEST, "the connection ended before the body did").response()
     except (OperationalError, InterfaceError, CommitUnknown):
         return _unavailable(request).response()
     except Exception:

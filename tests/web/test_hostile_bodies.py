@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from typing import Any
@@ -149,3 +150,19 @@ async def test_it_does_not_ask_for_a_content_type(plain_door: Door) -> None:
     headers = {"Authorization": f"Bearer {MONITORS}", "Content-Type": "text/plain"}
     answer = await plain_door.ask("POST", "/v1/exceptions", body=json.dumps(report()).encode(), headers=headers)
     assert answer.status == 202
+
+
+async def test_a_body_that_ends_in_the_middle_is_no_fault_of_ours(
+    plain_door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = plain_door.client.server
+    _, cut = await asyncio.open_connection(server.host, server.port)
+    cut.write(f"POST /v1/exceptions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MONITORS}\r\n".encode())
+    cut.write(b'Content-Length: 1000\r\n\r\n{"workflow"')
+    await plain_door.ask("GET", "/healthz")
+    cut.close()
+    await cut.wait_closed()
+    metrics = [(await plain_door.ask("GET", "/metrics")).text for _ in range(10)]
+    assert 'path="/v1/exceptions",status="400"' in metrics[-1]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert await plain_door.accepted() == NOTHING
