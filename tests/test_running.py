@@ -138,7 +138,7 @@ async def test_a_hangup_reads_the_folder_again(folder: Path) -> None:
         await process.says("policy proposed verdict=same")
         (folder / "p" / "team.yml").write_text("roles: [\n")
         process.process.send_signal(signal.SIGHUP)
-        await process.says("policy proposed verdict=faulty")
+        await process.says("WARNING bot.jobs.policy: policy proposed verdict=faulty")
         [case] = (await ask(f"{url}/v1/cases"))["cases"]
         assert (case["workflow"], case["failure_mode"]) == ("policy", "policy_fault")
         assert (await ask(f"{url}/readyz"))["status"] == "ok"

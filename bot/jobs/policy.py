@@ -39,7 +39,8 @@ class PolicyWatch:
             return None
         self._proposed = self._seen = await asyncio.to_thread(_stamp, self._folder)
         verdict = await self._desk.run(propose, await asyncio.to_thread(read_proposal, self._folder), actor=SYSTEM)
-        log.info("policy proposed", extra={"verdict": verdict.value})
+        level = logging.WARNING if verdict is Verdict.FAULTY else logging.INFO
+        log.log(level, "policy proposed", extra={"verdict": verdict.value})
         await self._desk.read(self._desk.policies.in_force)
         return verdict
 
