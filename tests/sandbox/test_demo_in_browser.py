@@ -270,3 +270,11 @@ def test_commands_and_the_home_tab_show_what_waits(visitor: Visitor) -> None:
     visitor.press("[data-tab=home]")
     visitor.see("#home", "C-1 Lead")
     visitor.see("#home", f"Revenue Ops: {on_call.real_name}")
+
+
+def test_a_narrow_window_is_moved_sideways_to_everything(visitor: Visitor) -> None:
+    visitor.page.set_viewport_size({"width": 420, "height": 800})
+    visitor.see("#demo", "Start here")
+    visitor.page.mouse.move(200, 400)
+    visitor.page.mouse.wheel(800, 0)
+    expect(visitor.page.locator("#demo-close")).to_be_in_viewport()
