@@ -79,7 +79,7 @@ STORIES = (
         "ticket",
         "5 · A VIP ticket without context",
         "The CRM does not know the customer. Such tickets wait in a queue as P3; a rule of the contract makes this "
-        "one P1 and sends it straight to the person on call.",
+        "one P1 and tells the people of the data steward role at once, by direct message.",
         "#revenue-ops",
         "C0REVOPS",
         "U0CLEO",
