@@ -180,7 +180,7 @@ def _run(connection: Connection, pieces: Sequence[Piece]) -> tuple[list[Outcome]
     apart: list[Piece] = []
     for piece in pieces:
         try:
-            with _savepoint(connection):
+            with savepoint(connection, "piece"):
                 outcomes.append(_outcome(connection, piece))
         except (IntegrityError, Stale):
             apart.append(piece)
@@ -196,16 +196,18 @@ def _outcome(connection: Connection, piece: Piece) -> Outcome:
 
 
 @contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    """As `Connection.begin_nested`, which compiles its statements anew each time and costs more than the work."""
-    connection.exec_driver_sql("SAVEPOINT piece")
+def savepoint(connection: Connection, name: str) -> Iterator[None]:
+    """What is raised within takes back what was written within. As `Connection.begin_nested`, which compiles its
+    statements anew each time and costs more than the work; a session's objects are not taken back."""
+    connection.exec_driver_sql(f"SAVEPOINT {name}")
     try:
         yield
     except BaseException:
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
+        if not connection.invalidated:
+            connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
+            connection.exec_driver_sql(f"RELEASE SAVEPOINT {name}")
         raise
-    finally:
-        connection.exec_driver_sql("RELEASE SAVEPOINT piece")
+    connection.exec_driver_sql(f"RELEASE SAVEPOINT {name}")
 
 
 def session_on(connection: Connection) -> Session:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
 from bot.desk.clocks import renew_lease
@@ -25,6 +25,7 @@ from runbooks.team import Role
 from store.audit import chain_of
 from store.audit import read as read_audit
 from store.models import Case, Paged, Person, SeenRequest
+from store.rows import insert_rows
 
 ACTIONS = {
     Act.NOTE: Action.NOTE,
@@ -105,12 +106,18 @@ def renew_if_working(tx: Tx, going: Ongoing) -> None:
         renew_lease(tx, going)
 
 
+_ANSWER = select(col(SeenRequest.answer)).where(col(SeenRequest.key) == bindparam("key"))
+_TOLD = select(col(Paged.who)).where(col(Paged.case_id) == bindparam("case_id"))
+"""Made once: each click asks them."""
+
+
 def answered(tx: Tx, command: Asked) -> Outcome | None:
     """What the same request was answered before; None: it is new."""
-    seen = tx.session.get(SeenRequest, command.request_key) if command.request_key else None
-    if seen is None:
+    if not command.request_key:
         return None
-    kept = seen.answer or {}
+    kept = tx.session.execute(_ANSWER, {"key": command.request_key}).scalar()
+    if kept is None:
+        return None
     return Outcome(
         kept["case_id"], kept["ref"], What(kept["what"]), kept["facts"], repeated=True, existed=kept["existed"]
     )
@@ -120,7 +127,7 @@ def answer(tx: Tx, request_key: str | None, outcome: Outcome) -> Outcome:
     """Remembers the outcome under the request's key, and gives it back."""
     if request_key:
         kept = {name: getattr(outcome, name) for name in REMEMBERED}
-        tx.session.execute(insert(SeenRequest), [{"key": request_key, "at": tx.now, "digest": "", "answer": kept}])
+        insert_rows(tx.session, SeenRequest, [{"key": request_key, "at": tx.now, "digest": "", "answer": kept}])
     return outcome
 
 
@@ -184,7 +191,7 @@ def standing(tx: Tx, case: Case) -> Standing:
     told; the people of a role are those of now."""
     accountable, steward = roles_of_contract(tx.policy_of(case), case)
     owner, accountable, steward = (find_role(tx.policy, name).name for name in (case.owner, accountable, steward))
-    told = set(tx.session.execute(select(col(Paged.who)).where(col(Paged.case_id) == case.id)).scalars())
+    told = set(tx.session.execute(_TOLD, {"case_id": case.id}).scalars())
     told_roles = {who.removeprefix("role:") for who in told if who.startswith("role:")}
     wanted = {owner, accountable, steward} | (told_roles & set(tx.policy.team.roles))
     roles = roles_among(tx, [tx.policy.team.roles[name] for name in wanted])

@@ -18,6 +18,7 @@ from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM, Actor
 from bot.rules.refusals import Refused
 from store.database import Database
+from store.together import savepoint
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -82,7 +83,7 @@ class Desk:
     def _act(self, session: Session, act: Act[C, R], command: C, actor: Actor) -> R | _Refusal:
         tx = Tx(session, self.clock.now(), actor, self.policies)
         try:
-            with session.begin_nested():
+            with savepoint(session.connection(), "act"):
                 result = act(tx, command)
                 tx.flush()
                 return result

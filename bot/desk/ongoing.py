@@ -6,17 +6,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
+from bot.desk.pages import SHOWN, owe_page_updates
 from bot.desk.tx import Tx
 from bot.rules.windows import StateAt
 from store.database import Stale
 from store.models import Case, StateChange, Timer
+from store.rows import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +67,47 @@ class Ongoing:
                 self.touched.add(kind)
 
 
+def _of_these(column: Any) -> Any:
+    return col(column).in_(bindparam("ids", expanding=True))
+
+
+_CASES = (
+    select(Case)
+    .where(_of_these(Case.id))
+    .order_by(col(Case.id))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_TIMERS = select(col(Timer.case_id), col(Timer.kind), col(Timer.due_at), col(Timer.step), col(Timer.attempts)).where(
+    _of_these(Timer.case_id)
+)
+_RECORD = (
+    select(col(StateChange.case_id), col(StateChange.state), col(StateChange.at))
+    .where(_of_these(StateChange.case_id))
+    .order_by(col(StateChange.id))
+)
+"""Made once: each act asks them, and making one costs more than asking it."""
+
+
 def load(tx: Tx, ids: Iterable[int]) -> dict[int, Ongoing]:
     """The cases of these ids that exist, locked in the order of their ids."""
-    wanted = select(Case).where(col(Case.id).in_(list(ids))).order_by(col(Case.id)).with_for_update()
-    cases = tx.session.execute(wanted.execution_options(populate_existing=True)).scalars()
-    found = {case.id: Ongoing(case) for case in cases}
-    timers = select(col(Timer.case_id), col(Timer.kind), col(Timer.due_at), col(Timer.step), col(Timer.attempts))
-    for case_id, kind, due_at, step, attempts in tx.session.execute(timers.where(col(Timer.case_id).in_(found))):
+    found = {case.id: Ongoing(case) for case in tx.session.execute(_CASES, {"ids": list(ids)}).scalars()}
+    these = {"ids": list(found)}
+    for case_id, kind, due_at, step, attempts in tx.session.execute(_TIMERS, these):
         found[case_id].timers[kind] = Running(due_at, step, attempts)
-    changes = select(col(StateChange.case_id), col(StateChange.state), col(StateChange.at))
-    in_order = changes.where(col(StateChange.case_id).in_(found)).order_by(col(StateChange.id))
-    for case_id, state, at in tx.session.execute(in_order):
+    for case_id, state, at in tx.session.execute(_RECORD, these):
         found[case_id].record.append(StateAt(state, at))
     return found
 
 
 def save(tx: Tx, many: Sequence[Ongoing]) -> None:
-    """Writes what was changed. Raises `Stale` when a case is not as it was loaded."""
+    """Writes what was changed, and owes the edits of direct messages that show it otherwise. Raises `Stale` when a
+    case is not as it was loaded."""
     _save_cases(tx, [going for going in many if going.values])
+    owe_page_updates(tx, [going.case for going in many if not going.values.keys().isdisjoint(SHOWN)])
     _save_timers(tx, many)
     entered = [{"case_id": going.case.id, "state": at.state, "at": at.at} for going in many for at in going.entered]
-    if entered:
-        tx.session.execute(insert(StateChange), entered)
+    insert_rows(tx.session, StateChange, entered)
     for going in many:
         going.values, going.entered, going.touched = {}, [], set()
 
@@ -95,16 +117,21 @@ def _save_cases(tx: Tx, changed: Sequence[Ongoing]) -> None:
     alike: dict[tuple[str, ...], list[Ongoing]] = {}
     for going in changed:
         alike.setdefault(tuple(sorted(going.values)), []).append(going)
-    table = Case.__table__  # type: ignore[attr-defined]
     for names, group in alike.items():
-        seen = update(table).where(table.c.id == bindparam("_id"), table.c.version == bindparam("_version"))
-        fields: Mapping[str, Any] = {name: bindparam(f"_{name}") for name in names}
         rows = [_case_row(going) for going in group]
-        result = tx.session.connection().execute(seen.values(version=table.c.version + 1, **fields), rows)
+        result = tx.session.connection().execute(_change_of(names), rows)
         if result.rowcount != len(rows):
             raise Stale("a case is no longer as it was read")
         for going in group:
             set_committed_value(going.case, "version", going.case.version + 1)
+
+
+@lru_cache(maxsize=128)
+def _change_of(names: tuple[str, ...]) -> Any:
+    table = Case.__table__  # type: ignore[attr-defined]
+    seen = update(table).where(table.c.id == bindparam("_id"), table.c.version == bindparam("_version"))
+    fields: Mapping[str, Any] = {name: bindparam(f"_{name}") for name in names}
+    return seen.values(version=table.c.version + 1, **fields)
 
 
 def _case_row(going: Ongoing) -> dict[str, Any]:
@@ -122,17 +149,21 @@ def _save_timers(tx: Tx, many: Sequence[Ongoing]) -> None:
                 dropped.append({f"_{name}": value for name, value in key.items()})
             else:
                 armed.append(key | {"due_at": timer.due_at, "step": timer.step, "attempts": timer.attempts})
-    table = Timer.__table__  # type: ignore[attr-defined]
     if dropped:
-        gone = delete(table).where(table.c.case_id == bindparam("_case_id"), table.c.kind == bindparam("_kind"))
-        tx.session.connection().execute(gone, dropped)
+        tx.session.connection().execute(_drop_timer(), dropped)
     if armed:
-        _put_timers(tx, table, armed)
+        tx.session.connection().execute(_put_timer(tx.session.get_bind().dialect.name), armed)
 
 
-def _put_timers(tx: Tx, table: Any, armed: Sequence[Mapping[str, Any]]) -> None:
-    dialect: Any = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
-    put = dialect.insert(table)
+@cache
+def _drop_timer() -> Any:
+    table = Timer.__table__  # type: ignore[attr-defined]
+    return delete(table).where(table.c.case_id == bindparam("_case_id"), table.c.kind == bindparam("_kind"))
+
+
+@cache
+def _put_timer(dialect: str) -> Any:
+    own: Any = sqlite if dialect == "sqlite" else postgresql
+    put = own.insert(Timer.__table__)  # type: ignore[attr-defined]
     given = {name: put.excluded[name] for name in ("due_at", "step", "attempts")}
-    put = put.on_conflict_do_update(index_elements=["case_id", "kind"], set_=given | {"lease_until": None})
-    tx.session.connection().execute(put, armed)
+    return put.on_conflict_do_update(index_elements=["case_id", "kind"], set_=given | {"lease_until": None})

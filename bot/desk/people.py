@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
 from bot.desk.tx import Tx
@@ -14,6 +14,7 @@ from runbooks.ical import IcalRota, parse_ical
 from runbooks.policy import Policy
 from runbooks.rotas import Override, Rota, on_call, shifts
 from runbooks.team import Role
+from store.columns import Instant
 from store.models import Person, RotaCalendar, RotaOverride
 
 
@@ -78,14 +79,16 @@ def slack_id(session: Session, person: str) -> str | None:
     return session.execute(select(col(Person.id)).where(col(Person.email) == person.lower())).scalars().first()
 
 
+_TAKEN_OVER = (
+    select(col(RotaOverride.start_at), col(RotaOverride.end_at), col(RotaOverride.person))
+    .where(col(RotaOverride.rota) == bindparam("rota"), col(RotaOverride.end_at) > bindparam("at", type_=Instant))
+    .order_by(col(RotaOverride.id))
+)
+
+
 def overrides(session: Session, rota: str, *, at: datetime) -> list[Override]:
     """What people took over of a rota and is not past at `at`."""
-    rows = session.execute(
-        select(RotaOverride)
-        .where(col(RotaOverride.rota) == rota, col(RotaOverride.end_at) > at)
-        .order_by(col(RotaOverride.id))
-    ).scalars()
-    return [Override(row.start_at, row.end_at, row.person) for row in rows]
+    return [Override(*row) for row in session.execute(_TAKEN_OVER, {"rota": rota, "at": at})]
 
 
 def reach(tx: Tx, role_name: str) -> Reach:

@@ -14,6 +14,9 @@ from store.models import PolicyInForce, PolicyVersion
 KEPT_COMPILED = 16
 
 
+_DIGEST = select(col(PolicyInForce.digest))
+
+
 class Policies:
     """Compiled policies by digest, the latest used kept. Safe for any number of threads."""
 
@@ -31,7 +34,7 @@ class Policies:
 
     def in_force(self, session: Session) -> Policy:
         """The policy that decides now. Raises `LookupError` before the first folder was read."""
-        digest = session.execute(select(col(PolicyInForce.digest))).scalar_one_or_none()
+        digest = session.execute(_DIGEST).scalar_one_or_none()
         if digest is None:
             raise LookupError("no policy is in force yet: name its folder in POINTSMAN_POLICY")
         self._latest = self.compiled(session, digest)

@@ -5,10 +5,10 @@ message is for, it is owed once however often it is asked for."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import update
-from sqlmodel import col
+from sqlalchemy import bindparam, update
 
 from bot.desk.people import Reach
 from bot.desk.tx import Tx
@@ -94,7 +94,15 @@ def _owe(
 def cancel_pages(tx: Tx, case: Case, *, even_if_acknowledged: bool = False) -> int:
     """Cancels the direct messages that are not sent yet and were owed only as long as nobody had acknowledged, or
     (`even_if_acknowledged`) all of them; returns how many."""
-    waiting = update(Owed).where(col(Owed.case_id) == case.id, col(Owed.state) == "owed", col(Owed.kind) == "page")
+    cancelled = tx.session.connection().execute(_cancel(even_if_acknowledged), {"_case_id": case.id})
+    return int(cancelled.rowcount)
+
+
+@cache
+def _cancel(even_if_acknowledged: bool) -> Any:
+    outbox = Owed.__table__  # type: ignore[attr-defined]
+    is_ours = outbox.c.case_id == bindparam("_case_id"), outbox.c.state == "owed", outbox.c.kind == "page"
+    waiting = update(outbox).where(*is_ours)
     if not even_if_acknowledged:
-        waiting = waiting.where(col(Owed.while_unacknowledged).is_(True))
-    return int(tx.session.execute(waiting.values(state="cancelled")).rowcount)  # type: ignore[attr-defined]
+        waiting = waiting.where(outbox.c.while_unacknowledged.is_(True))
+    return waiting.values(state="cancelled")

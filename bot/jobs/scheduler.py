@@ -72,6 +72,7 @@ class Scheduler:
         self._driven = [_Driven(loop) for loop in loops]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._is_waking = False
         self._machine = SystemClock()
         self._metronome = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -103,16 +104,18 @@ class Scheduler:
             await asyncio.gather(*late, return_exceptions=True)
 
     def wake(self) -> None:
-        """Something was committed: what it owes may be due now."""
+        """Something was committed: what it owes may be due now. Whoever waits for the commit is answered first."""
         run = _run.get()
-        if run is None or run.is_over:
-            self._wake_all()
+        if (run is None or run.is_over) and not self._is_waking:
+            self._is_waking = True
+            asyncio.get_running_loop().call_later(BREATH, self._wake_all)
 
     def clock_moved(self) -> None:
         """The clock was put forward: all that is due by it now is done now."""
         self._wake_all()
 
     def _wake_all(self) -> None:
+        self._is_waking = False
         for driven in self._driven:
             if driven.loop.next_due:
                 driven.wanted.set()
