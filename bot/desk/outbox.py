@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from bot.desk.intake import Report, report_one
+from bot.desk.pages import owe_page_updates, page_updated
 from bot.desk.people import reach
 from bot.desk.telling import page
 from bot.desk.tx import Tx
@@ -106,8 +107,8 @@ def find_owed(session: Session, now: datetime, command: ClaimOwed) -> tuple[int,
 
 
 def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
-    """Takes messages that are due for one lease, pages first. One at a time for each case and channel, in their
-    order; a message whose sender did not come back within its lease is taken over as perhaps sent."""
+    """Takes messages that are due for one lease, pages first and edits of pages last. One at a time for each case and
+    channel, in their order; a message whose sender did not come back within its lease is taken over as perhaps sent."""
     chosen = [
         row
         for row in _candidates(tx.session, tx.now, command, lock=True)
@@ -132,7 +133,7 @@ def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
 def _cost(kind: str, *, is_update: bool) -> Kind:
     if kind == "page":
         return Kind.PAGE
-    return Kind.UPDATE if kind == "card" and is_update else Kind.POST
+    return Kind.UPDATE if kind == "page_update" or (kind == "card" and is_update) else Kind.POST
 
 
 def _claimed(row: Any) -> Claimed:
@@ -166,7 +167,7 @@ def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> A
         and_(outbox.state == "owed", outbox.not_before_at <= now),
         and_(outbox.state == "sending", outbox.lease_until <= now),
     )
-    is_update = and_(outbox.kind == "card", cases.card_ts.is_not(None))
+    is_update = or_(outbox.kind == "page_update", and_(outbox.kind == "card", cases.card_ts.is_not(None)))
     in_front = exists().where(
         earlier.case_id == outbox.case_id,
         earlier.channel == outbox.channel,
@@ -178,7 +179,7 @@ def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> A
         select(*(getattr(outbox, name) for name in COLUMNS), cases.card_ts)
         .outerjoin(cases, cases.id == outbox.case_id)
         .where(outbox.state.in_(_waiting()), is_due, outbox.kind.in_(_several("kinds")), ~in_front)
-        .order_by(case((outbox.kind == "page", 0), else_=1), outbox.id)
+        .order_by(case((outbox.kind == "page", 0), (outbox.kind == "page_update", 2), else_=1), outbox.id)
         .limit(WINDOW)
     )
     if has_held:
@@ -201,7 +202,8 @@ def _waiting() -> Any:
 
 
 def sent(tx: Tx, command: Sent) -> None:
-    """The message left. A card's place is kept on its case, so that it is edited from then on; a page is on record."""
+    """The message left. A card's place is kept on its case, so that it is edited from then on; a page is on record. If
+    the case changed while a page of it was sent or edited, that is owed an edit."""
     message = command.message
     mine = update(Owed).where(
         col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts
@@ -209,20 +211,26 @@ def sent(tx: Tx, command: Sent) -> None:
     values = {"state": "sent", "sent_at": tx.now, "result": dict(command.result), "lease_until": None}
     if not tx.session.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]
         return
-    if message.kind == "card" and command.result.get("ts"):
-        _keep_place(tx, message, command.result)
+    is_placed = message.kind == "card" and _keep_place(tx, message, command.result)
     if message.kind == "page":
         tx.record("page.sent", case_id=message.case_id, person=message.channel, what=message.payload.get("what"))
+    if message.kind == "page_update":
+        page_updated(tx, message.payload, command.result)
+    if is_placed or message.kind in ("page", "page_update"):
+        its_case = select(Case).where(col(Case.id) == message.case_id).with_for_update()
+        found = tx.session.execute(its_case.execution_options(populate_existing=True)).scalars()
+        owe_page_updates(tx, found)
 
 
-def _keep_place(tx: Tx, message: Claimed, result: Mapping[str, Any]) -> None:
-    place = update(Case).where(col(Case.id) == message.case_id)
+def _keep_place(tx: Tx, message: Claimed, result: Mapping[str, Any]) -> bool:
+    """Whether the card has a place that it did not have before."""
+    if not result.get("ts"):
+        return False
+    place = update(Case).where(col(Case.id) == message.case_id, col(Case.card_ts).is_distinct_from(result["ts"]))
     thread = func.coalesce(col(Case.thread_ts), result["ts"])
-    tx.session.execute(
-        place.values(channel=result["channel"], card_ts=result["ts"], thread_ts=thread).execution_options(
-            synchronize_session=False
-        )
-    )
+    values = {"channel": result["channel"], "card_ts": result["ts"], "thread_ts": thread}
+    moved = tx.session.execute(place.values(**values).execution_options(synchronize_session=False))
+    return bool(moved.rowcount)  # type: ignore[attr-defined]
 
 
 def not_sent(tx: Tx, command: NotSent) -> None:

@@ -158,4 +158,6 @@ class Outbox:
         if scope == "channel":
             self._pace.hold(f"channel:{message.channel}", until)
         elif scope == "kind":
-            self._pace.hold({"card": "updates", "page": "pages"}.get(message.kind, "posts"), until)
+            self._pace.hold(
+                {"card": "updates", "page_update": "updates", "page": "pages"}.get(message.kind, "posts"), until
+            )

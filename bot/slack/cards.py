@@ -155,7 +155,7 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
     if facts.sent:
         yield context(_sent(facts, facts.sent))
     if not case.is_open:
-        yield section(_ending(facts))
+        yield section(ending(facts))
         return
     if case.exhausted:
         yield section(":sos: *Everybody whom the policy names was told.* Somebody has to take this by hand.")
@@ -164,7 +164,8 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
         yield context(going_on)
 
 
-def _ending(facts: CardFacts) -> str:
+def ending(facts: CardFacts) -> str:
+    """How and when a closed case ended."""
     case = facts.case
     assert case.closed_at is not None
     how = "Resolved" if case.state == "resolved" else "Given up"

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from bot.rules.saying import What
-from bot.slack.cards import ACKNOWLEDGE, ESCALATE, MARKS, Drawn
+from bot.slack.cards import ACKNOWLEDGE, ESCALATE, MARKS, Drawn, ending
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
 from bot.slack.parts import Block, actions, button, context, outside, section
 from bot.slack.values import block_id, seen
-from bot.slack.words import Names, date, link, quote, spoken
+from bot.slack.words import Names, date, link, quote
 from store.models import Case
 
 MATTER = 600
@@ -85,8 +85,9 @@ def _why(facts: CardFacts, payload: Mapping[str, Any]) -> str:
 def _due(facts: CardFacts) -> str:
     case = facts.case
     if not case.is_open:
-        return f"It is {spoken(case.state)} by now."
+        return ending(facts)
+    holder = case.assignee or case.acknowledged_by
     if case.acknowledged_by:
-        return f"{facts.names.person(case.acknowledged_by)} has it. To be resolved by {date(case.resolve_due_at)}."
+        return f"{facts.names.person(holder)} has it. To be resolved by {date(case.resolve_due_at)}."
     was = "It was to be acknowledged" if case.response_breached_at else "To be acknowledged"
     return f"{was} by {date(case.acknowledge_due_at)}. To be resolved by {date(case.resolve_due_at)}."

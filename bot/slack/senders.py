@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.context import Context
 from bot.desk.outbox import Claimed, Undelivered
+from bot.desk.pages import shown
 from bot.slack.cards import Drawn, card
 from bot.slack.client import BAD_BLOCKS, GONE, NOT_A_MEMBER, delivered, error_of, undelivered
 from bot.slack.facts import CardFacts, card_facts, names
@@ -46,7 +47,13 @@ def senders(context: Context, client: AsyncWebClient) -> dict[str, Sender]:
     """The sender of each kind of message that goes to Slack. A sender returns `{"channel", "ts"}`, or raises
     `Undelivered`."""
     sending = _Sending(context, client, Links(client))
-    return {"card": sending.card, "line": sending.line, "notice": sending.notice, "page": sending.page}
+    return {
+        "card": sending.card,
+        "line": sending.line,
+        "notice": sending.notice,
+        "page": sending.page,
+        "page_update": sending.page_update,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class _Sending:
         case, drawn = facts.case, card(facts, self.context.clock.now())
         if case.card_ts is not None:
             try:
-                return await self._update(case, case.card_ts, drawn)
+                return await self._update(case.channel, case.card_ts, drawn)
             except SlackApiError as fault:
                 if error_of(fault) not in GONE:
                     raise undelivered(fault) from None
@@ -84,13 +91,30 @@ class _Sending:
         return await self._post(owed, _Post(owed.channel, drawn, owed.key))
 
     async def page(self, owed: Claimed) -> Mapping[str, Any]:
-        """Sends a direct message with the case and its first two buttons."""
+        """Sends a direct message with the case and its first two buttons. What it `shown` of the case is kept with it;
+        of one that an earlier try may have left behind, nobody knows."""
         facts = await self._facts(owed)
         case = facts.case
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
         drawn = page(facts, owed.payload, url, self.context.clock.now())
         channel = await self._direct(owed.channel) if owed.maybe_sent else owed.channel
-        return await self._post(owed, _Post(channel, drawn, owed.key))
+        sent = await self._post(owed, _Post(channel, drawn, owed.key))
+        return {**sent, "shown": None if owed.maybe_sent else shown(case)}
+
+    async def page_update(self, owed: Claimed) -> Mapping[str, Any]:
+        """Edits a direct message that was sent. One that cannot be edited any more is left as it is, for good."""
+        facts = await self._facts(owed)
+        case, place = facts.case, {"channel": owed.channel, "shown": shown(facts.case)}
+        url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
+        drawn = page(facts, owed.payload, url, self.context.clock.now())
+        try:
+            await self._update(owed.channel, str(owed.payload["ts"]), drawn)
+        except (SlackApiError, Undelivered) as fault:
+            if isinstance(fault, Undelivered) and not fault.permanent:
+                raise
+            log.warning("a direct message can be edited no more", extra={"case": case.ref, "because": str(fault)})
+            return place
+        return {**place, "ts": owed.payload["ts"]}
 
     async def _facts(self, owed: Claimed) -> CardFacts:
         case_id, now = _case_id(owed), self.context.clock.now()
@@ -112,10 +136,10 @@ class _Sending:
             raise undelivered(fault) from None
         return str(answer["channel"]["id"])
 
-    async def _update(self, case: Case, ts: str, drawn: Drawn) -> Mapping[str, Any]:
+    async def _update(self, channel: str, ts: str, drawn: Drawn) -> Mapping[str, Any]:
         async def call(blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
             answer = await delivered(
-                self.client.chat_update(channel=case.channel, ts=ts, text=cut(drawn.text, TEXT), blocks=blocks),
+                self.client.chat_update(channel=channel, ts=ts, text=cut(drawn.text, TEXT), blocks=blocks),
                 scope="kind",
             )
             return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}

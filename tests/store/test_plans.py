@@ -13,6 +13,7 @@ from sqlalchemy import case as sql_case
 from sqlmodel import Session
 
 from bot.desk import deliveries, intake, outbox, pruning, timers
+from bot.desk.pages import owe_page_updates
 from bot.desk.policies import Policies
 from bot.desk.telling import cancel_pages
 from bot.desk.threads import case_of_thread
@@ -184,6 +185,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "the next message": lambda tx: outbox.next_due(tx.session, kinds=KINDS),
     "messages by kind": lambda tx: owed_by_kind(tx.session),
     "pages to cancel": lambda tx: cancel_pages(tx, the_case(tx.session)),
+    "pages to edit": lambda tx: owe_page_updates(tx, [the_case(tx.session)]),
     "deliveries that are due": lambda tx: deliveries.claim(tx, 20),
     "the next delivery": lambda tx: deliveries.next_due(tx.session),
     "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),

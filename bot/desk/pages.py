@@ -1,0 +1,63 @@
+"""Direct messages that were sent stay true: each is edited when what it shows of its case has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlmodel import col
+
+from bot.desk.tx import Tx
+from store.models import Case, Owed
+
+SHOWN = ("state", "priority", "owner", "assignee", "acknowledged_by", "card_ts")
+"""What of a case a direct message shows that may change; the due times change with these. A reminder, another
+occurrence or a renewed lease is no reason to edit."""
+
+
+def shown(case: Case) -> list[Any]:
+    """What a direct message that is drawn of this row shows."""
+    return [getattr(case, name) for name in SHOWN]
+
+
+def owe_page_updates(tx: Tx, cases: Iterable[Case]) -> None:
+    """Each direct message about these cases that shows them as they no longer are is owed an edit, however often it is
+    asked for one. The cases are locked by this transaction: one that marks a message as sent waits, and looks then."""
+    now = {case.id: shown(case) for case in cases}
+    if not now:
+        return
+    rows = tx.session.execute(_pages(), {"cases": list(now)})
+    for page_id, case_id, payload, result in rows:
+        if result and result.get("ts") and result.get("shown") != now[case_id]:
+            place = {"page": page_id, "ts": result["ts"]}
+            tx.owe(
+                "page_update",
+                f"page_update:{page_id}",
+                channel=result["channel"],
+                case_id=case_id,
+                payload={**payload, **place},
+            )
+
+
+def page_updated(tx: Tx, payload: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """The direct message shows now what `result` says. One that is gone has no `ts` and is edited no more."""
+    page = update(Owed).where(col(Owed.id) == payload["page"])
+    tx.session.execute(page.values(result=dict(result)).execution_options(synchronize_session=False))
+
+
+@cache
+def _pages() -> Any:
+    """The query, made once: it is asked with every change of a case."""
+    table = Owed.__table__  # type: ignore[attr-defined]
+    outbox = table.c
+    is_one = outbox.case_id.in_(bindparam("cases", expanding=True)), outbox.kind == _word("page")
+    return select(outbox.id, outbox.case_id, outbox.payload, outbox.result).where(
+        *is_one, outbox.state == _word("sent")
+    )
+
+
+def _word(text: str) -> Any:
+    """Written into the SQL: SQLite uses an index of some rows only where the words of its condition stand there."""
+    return bindparam(None, text, literal_execute=True)
