@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -111,17 +111,21 @@ def terms(
     rule: RoutingRule | None,
     asked_priority: str | None = None,
 ) -> Terms:
-    """The terms of a failure mode under a contract (`None`: unknown workflow), with `rule` laid over them."""
+    """The terms of a failure mode under a contract (`None`: unknown workflow), with `rule` laid over them. Its windows
+    are meant for its priority: at another one, a rule's or the reporter's, those of the defaults count."""
     mode = _mode(contract, failure_mode)
-    priority = (rule and rule.priority) or asked_priority or (mode and mode.priority) or UNROUTED_PRIORITY
+    of_mode = (mode and mode.priority) or UNROUTED_PRIORITY
+    of_rule = (rule and rule.priority) or of_mode
+    priority = of_rule if rule and rule.priority else asked_priority or of_mode
+    own = [each for each, meant_for in ((rule, of_rule), (mode, of_mode)) if priority == meant_for]
     windows = policy.team.defaults.priorities[cast(Priority, priority)]
     return Terms(
         rule=rule.name if rule else "",
         route=_laid("route", rule, mode) or "owner_queue",
         owner=(rule and rule.owner) or _owner(policy, contract, mode, failure_mode),
         priority=priority,
-        acknowledge_within=_laid("acknowledge_within", rule, mode) or windows.acknowledge,
-        resolve_within=_laid("resolve_within", rule, mode) or windows.resolve,
+        acknowledge_within=_first("acknowledge_within", own) or windows.acknowledge,
+        resolve_within=_first("resolve_within", own) or windows.resolve,
         ladders=_ladders(policy, rule, mode),
         runbooks=tuple(_laid("runbooks", rule, mode) or ()),
         next_step=_laid("next_step", rule, mode),
@@ -139,8 +143,12 @@ def terms_of(policy: Policy, *, workflow: str, failure_mode: str, rule: str) -> 
 
 def _laid(name: str, rule: RoutingRule | None, mode: Mode | None) -> Any:
     """What the rule says, or else the mode."""
-    said = getattr(rule, name, None)
-    return said if said else getattr(mode, name, None)
+    return _first(name, (rule, mode))
+
+
+def _first(name: str, parts: Sequence[RoutingRule | Mode | None]) -> Any:
+    said = [getattr(part, name) for part in parts if part]
+    return next(filter(None, said), None)
 
 
 def _mode(contract: Contract | None, failure_mode: str) -> Mode | None:

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from bot.rules.routing import HIDDEN, Routing, route, terms_of
+from bot.rules.windows import lengths_for
+from runbooks.lengths import parse_length
 from runbooks.policy import Policy, load
+from runbooks.team import Windows
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TRIAGE = "workflows/support-triage.yml"
@@ -48,6 +51,29 @@ CASES = [
     ),
     ("support-triage", "policy_fault", {"tier": "vip"}, "owner_queue", "customer-success", "P3", ""),
 ]
+
+
+# event, asked priority, what the VIP rule says more -> how long to acknowledge
+WINDOWS = [
+    ({}, None, "", "1bh"),
+    ({}, "P2", "", "1bh"),
+    ({}, "P1", "", "15m"),
+    ({"tier": "vip"}, None, "", "15m"),
+    ({"tier": "vip"}, "P2", "acknowledge_within: 3m", "3m"),
+]
+
+
+@pytest.mark.parametrize(("event", "asked", "more", "within"), WINDOWS)
+def test_a_modes_windows_are_for_its_own_priority(
+    policy_files: dict[str, str], event: dict[str, Any], asked: str | None, more: str, within: str
+) -> None:
+    triage = policy_files[TRIAGE].replace("    priority: P1\n", f"    priority: P1\n    {more}\n")
+    changed = load(policy_files | {TRIAGE: triage})
+    terms = routed(changed, "support-triage", "misrouted", event=event, asked=asked).terms
+    assert terms.acknowledge_within == parse_length(within)
+    later = terms_of(changed, workflow="support-triage", failure_mode="misrouted", rule=terms.rule)
+    windows = lengths_for(later, terms.priority, changed.team.defaults.priorities)
+    assert windows == Windows(acknowledge=terms.acknowledge_within, resolve=terms.resolve_within)
 
 
 @pytest.mark.parametrize(("workflow", "mode", "event", "to", "owner", "priority", "rule"), CASES)
