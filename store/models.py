@@ -302,10 +302,10 @@ class Delivery(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "deliveries"
     __table_args__ = (
-        one_of("verb", ("retry", "replay")),
+        one_of("verb", ("deliver", "retry", "replay")),
         one_of(
             "state",
-            ("finding", "sending", "delivered", "already_there", "refused", "unknown", "dead"),
+            ("finding", "sending", "verifying", "delivered", "already_there", "refused", "unknown", "dead"),
         ),
         UniqueConstraint("event_id", "generation"),
         Index("deliveries_of_case", "case_id", "id"),
@@ -313,8 +313,11 @@ class Delivery(SQLModel, table=True):
         index_where("deliveries_taken", "lease_until", where="lease_until IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
-    case_id: int = Field(sa_type=BigKey, foreign_key="cases.id")
+    case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
     event_id: int = Field(sa_type=BigKey, foreign_key="events.id")
+    workflow: str
+    connector: str
+    lane: str | None = None
     verb: str
     generation: int
     idempotency_key: str

@@ -161,6 +161,8 @@ def _owe(
     row = {
         "case_id": case.id,
         "event_id": event.id,
+        "workflow": case.workflow,
+        "connector": _connector_of(policy, case.workflow),
         "verb": verb.value,
         "generation": generation,
         "idempotency_key": _key(event, last, chosen, generation),
@@ -176,6 +178,13 @@ def _owe(
         "because": "",
     }
     return int(tx.session.execute(insert(Delivery).returning(col(Delivery.id)), [row]).scalar_one())
+
+
+def _connector_of(policy: Policy, workflow: str) -> str:
+    deliver = _deliver(policy, workflow)
+    assert deliver is not None
+    assert deliver.connector is not None
+    return deliver.connector
 
 
 def _key(event: Event, last: Delivery | None, chosen: Plan, generation: int) -> str:

@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-import store.models  # noqa: F401
+import store.contract_models  # noqa: F401
 from store.engines import engine_for
 
 

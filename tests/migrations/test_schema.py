@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Inspector, inspect, text
 from sqlmodel import SQLModel
 
+import store.contract_models  # noqa: F401
 from store.engines import engine_for
 from store.migrate import migrate
 from tests.postgres import Postgres

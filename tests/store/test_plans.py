@@ -149,6 +149,8 @@ def _delivery() -> dict[str, Any]:
     return {
         "case_id": N,
         "event_id": N,
+        "workflow": "refund",
+        "connector": "billing",
         "verb": "retry",
         "generation": 1,
         "idempotency_key": named("pm-"),

@@ -260,8 +260,11 @@ def _deliveries() -> None:
     op.create_table(
         "deliveries",
         sa.Column("id", BIG, nullable=False),
-        sa.Column("case_id", BIG, nullable=False),
+        sa.Column("case_id", BIG, nullable=True),
         sa.Column("event_id", BIG, nullable=False),
+        sa.Column("workflow", sa.String(), nullable=False),
+        sa.Column("connector", sa.String(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=True),
         sa.Column("verb", sa.String(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("idempotency_key", sa.String(), nullable=False),
@@ -282,8 +285,8 @@ def _deliveries() -> None:
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="deliveries_case_id_fkey"),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="deliveries_event_id_fkey"),
         sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="deliveries_policy_digest_fkey"),
-        _one_of("state", "finding", "sending", "delivered", "already_there", "refused", "unknown", "dead"),
-        _one_of("verb", "retry", "replay"),
+        _one_of("state", "finding", "sending", "verifying", "delivered", "already_there", "refused", "unknown", "dead"),
+        _one_of("verb", "deliver", "retry", "replay"),
     )
     _partial("deliveries_due", "deliveries", ["due_at"], where="due_at IS NOT NULL")
     op.create_index("deliveries_of_case", "deliveries", ["case_id", "id"])

@@ -29,8 +29,8 @@ INSERT INTO requests (key, at, digest, answer)
 VALUES ('slack:event:Ev1', '2026-11-23T09:00:00.000000+00:00', '', NULL);
 INSERT INTO overrides (id, rota, start_at, end_at, person, made_by, made_at)
 VALUES (1, 'revenue-ops-on-call', '2026-11-23T09:00:00.000000+00:00', '2026-11-23T12:00:00.000000+00:00', 'U0BEN', 'U0ADA', '2026-11-23T09:00:00.000000+00:00');
-INSERT INTO deliveries (id, case_id, event_id, verb, generation, idempotency_key, key_born_at, policy_digest, state, content, asked_by, asked_at, confirmed, attempts, status, because)
-VALUES (1, 1, 1, 'replay', 1, 'pm-1', '2026-11-23T09:00:00.000000+00:00', 'd1', 'delivered', '{"account":"acc_17"}', 'U0ADA', '2026-11-23T09:00:00.000000+00:00', false, 1, 200, '');
+INSERT INTO deliveries (id, case_id, event_id, workflow, connector, verb, generation, idempotency_key, key_born_at, policy_digest, state, content, asked_by, asked_at, confirmed, attempts, status, because)
+VALUES (1, 1, 1, 'renewal-notice', 'marketing', 'replay', 1, 'pm-1', '2026-11-23T09:00:00.000000+00:00', 'd1', 'delivered', '{"account":"acc_17"}', 'U0ADA', '2026-11-23T09:00:00.000000+00:00', false, 1, 200, '');
 INSERT INTO attempts (id, delivery_id, at, purpose, request, status, response, error)
 VALUES (1, 1, '2026-11-23T09:00:00.000000+00:00', 'deliver', '{"method":"POST"}', 200, '{}', '');
 INSERT INTO rota_calendars (address, text, fetched_at)

@@ -1,0 +1,225 @@
+"""The tables of enforced contracts: what came, what must come back, what is expected by the clock, and who agreed to
+a change. Their rows point to those of `store.models`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from store.columns import BigKey, Document, Instant
+from store.models import index_where, one_of
+
+
+class Trigger(SQLModel, table=True):
+    """An event that came in by its workflow's contract, and what became of it. `identity` is what its contract says it
+    is known by (of a misfit: the digest of what came); `digest` is over what may not differ in a second delivery."""
+
+    __tablename__: ClassVar[str] = "triggers"
+    __table_args__ = (
+        one_of(
+            "state",
+            (
+                "accepted",
+                "delivering",
+                "delivered",
+                "failed",
+                "quarantined",
+                "ignored",
+                "shadowed",
+                "released",
+                "dropped",
+            ),
+        ),
+        UniqueConstraint("workflow", "identity"),
+        Index("triggers_by_arrival", "workflow", "received_at"),
+        Index("triggers_of_case", "case_id", "event_id"),
+        index_where("triggers_in_quarantine", "workflow", "event_id", where="state = 'quarantined'"),
+        index_where(
+            "triggers_in_lane", "lane", "event_id", where="lane IS NOT NULL AND state IN ('delivering', 'failed')"
+        ),
+    )
+    event_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="events.id")
+    workflow: str
+    identity: str
+    digest: str
+    received_at: datetime = Field(sa_type=Instant)
+    source: str
+    subject: str | None = None
+    lane: str | None = None
+    state: str
+    misfit: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+    policy_digest: str = Field(foreign_key="policies.digest")
+    contract_version: int
+    released_from: int | None = Field(default=None, sa_type=BigKey, foreign_key="events.id")
+    is_drill: bool = False
+    seen: int = 1
+    last_seen_at: datetime = Field(sa_type=Instant)
+    delivered_at: datetime | None = Field(default=None, sa_type=Instant)
+    sealed: str | None = None
+    subject_key: str | None = None
+
+
+class SubjectKey(SQLModel, table=True):
+    """The key that the personal fields of one subject's events are sealed with; dropped, they are gone. `id` is the
+    keyed digest of workflow and subject."""
+
+    __tablename__: ClassVar[str] = "subject_keys"
+    id: str = Field(primary_key=True)
+    key: bytes | None = Field(default=None, sa_type=LargeBinary)
+    made_at: datetime = Field(sa_type=Instant)
+    dropped_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class DeskKey(SQLModel, table=True):
+    """The one key of this installation that digests of personal data are made with."""
+
+    __tablename__: ClassVar[str] = "desk_keys"
+    id: int = Field(primary_key=True)
+    key: bytes = Field(sa_type=LargeBinary)
+
+
+class Expected(SQLModel, table=True):
+    """The outcome that an event's delivery has to bring: due at the end of its window while `waiting`."""
+
+    __tablename__: ClassVar[str] = "expected"
+    __table_args__ = (
+        one_of("state", ("waiting", "done", "failed", "missing", "late")),
+        Index("expected_by_key", "workflow", "key"),
+        index_where("expected_due", "due_at", where="due_at IS NOT NULL"),
+        index_where("expected_taken", "lease_until", where="lease_until IS NOT NULL"),
+    )
+    event_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="events.id")
+    workflow: str
+    key: str
+    state: str = "waiting"
+    since_at: datetime = Field(sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    policy_digest: str = Field(foreign_key="policies.digest")
+    case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+    settled_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class OutcomeCame(SQLModel, table=True):
+    """An outcome that came, matched with its event or kept until one comes."""
+
+    __tablename__: ClassVar[str] = "outcomes"
+    __table_args__ = (
+        one_of("state", ("matched", "early", "unmatched")),
+        Index("outcomes_by_key", "workflow", "key", "id"),
+        index_where("outcomes_unmatched", "workflow", "id", where="state <> 'matched'"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    workflow: str
+    key: str
+    digest: str
+    content: dict[str, Any] = Field(sa_type=Document)
+    meaning: str
+    received_at: datetime = Field(sa_type=Instant)
+    source: str
+    state: str
+    event_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="events.id")
+
+
+class Baseline(SQLModel, table=True):
+    """The next look of a workflow's freshness window or census."""
+
+    __tablename__: ClassVar[str] = "baselines"
+    __table_args__ = (one_of("kind", ("freshness", "census")), Index("baselines_due", "due_at"))
+    workflow: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    from_at: datetime = Field(sa_type=Instant)
+    due_at: datetime = Field(sa_type=Instant)
+    rule: str
+    """What the window was computed from: another rule in the contract begins anew."""
+    attempts: int = 0
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+
+
+class ConnectorState(SQLModel, table=True):
+    """How a connector answers: `open` holds what goes there until the next probe."""
+
+    __tablename__: ClassVar[str] = "connector_states"
+    __table_args__ = (one_of("state", ("closed", "open", "refused")),)
+    connector: str = Field(primary_key=True)
+    state: str = "closed"
+    failures: int = 0
+    since_at: datetime = Field(sa_type=Instant)
+    probe_at: datetime | None = Field(default=None, sa_type=Instant)
+    free_at: datetime | None = Field(default=None, sa_type=Instant)
+    because: str = ""
+    case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+
+
+class PolicyProposal(SQLModel, table=True):
+    """A folder that waits for people's yes, and what became of it."""
+
+    __tablename__: ClassVar[str] = "proposals"
+    __table_args__ = (
+        one_of("state", ("proposed", "in_force", "superseded", "withdrawn", "rolled_back")),
+        index_where("one_proposal_waits", "state", where="state = 'proposed'", unique=True),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    digest: str = Field(foreign_key="policies.digest")
+    before: str = Field(foreign_key="policies.digest")
+    state: str
+    proposed_at: datetime = Field(sa_type=Instant)
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)
+    decided_by: str | None = None
+    needs: list[dict[str, Any]] = Field(default_factory=list, sa_type=Document)
+    """The yeses that it takes: of which role, for which part of the folder."""
+    channel: str | None = None
+    card_ts: str | None = None
+    version: int = 1
+
+
+class Approval(SQLModel, table=True):
+    """Somebody's yes to a proposal, for one of the parts that need it."""
+
+    __tablename__: ClassVar[str] = "approvals"
+    proposal_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="proposals.id")
+    part: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    person: str
+    at: datetime = Field(sa_type=Instant)
+
+
+class ContractVersion(SQLModel, table=True):
+    """A contract as it was in force: which policy had it first, for canaries and the way back."""
+
+    __tablename__: ClassVar[str] = "contract_versions"
+    __table_args__ = (
+        one_of("state", ("current", "before", "rolled_back")),
+        Index("contract_versions_of_workflow", "workflow", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    workflow: str
+    digest: str
+    version: int
+    policy_digest: str = Field(foreign_key="policies.digest")
+    since_at: datetime = Field(sa_type=Instant)
+    state: str
+
+
+class Drill(SQLModel, table=True):
+    """A failure that was played through the running service, and how it was caught."""
+
+    __tablename__: ClassVar[str] = "drills"
+    __table_args__ = (one_of("state", ("running", "caught", "missed")), Index("drills_by_start", "started_at"))
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    name: str
+    workflow: str
+    by: str
+    started_at: datetime = Field(sa_type=Instant)
+    state: str = "running"
+    gives_up_at: datetime = Field(sa_type=Instant)
+    event_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="events.id")
+    case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+    detected_at: datetime | None = Field(default=None, sa_type=Instant)
+    routed_to: str | None = None
+    told_at: datetime | None = Field(default=None, sa_type=Instant)
