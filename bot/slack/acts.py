@@ -51,5 +51,8 @@ async def send_again(edge: Edge, asker: Asker, case_id: int, verb: str, *, confi
     except Refused as refused:
         if refused.code != "needs_confirmation" or confirmed:
             raise
+        if asker.trigger_id is None:
+            how = f"To say yes, press *{verb.capitalize()}* on its card, or type `/case run C-{case_id} {verb}`."
+            raise Refused(refused.code, f"{refused.text} {how}") from None
         form = Form(f"C-{case_id}", channel=asker.channel, thread_ts=asker.thread_ts, verb=verb)
         return await edge.ask(asker, confirm(form, refused.text))

@@ -45,12 +45,20 @@ async def thread_form(edge: Edge, asker: Asker, link: Link, text: str | None = N
     found = await thread(edge.client, link.channel, link.thread_ts, most=1)
     root = found.root
     case = await edge.context.desk.read(lambda session: find_case_of_thread(session, link.channel, root))
-    if case is not None and case.is_open:
-        return modals.told("Open a case", await addressed(edge, case, "This thread is a case already:"))
+    if case is not None:
+        return modals.told("Open a case", await has_one(edge, case))
     policy = edge.context.policies.latest
     title = title_of(text) if text is not None else title_of(_first(found))
     form = Form(channel=link.channel, thread_ts=root, root_ts=root)
     return modals.open_case(form, Opening(title, workflow_of(policy, link.channel)), policy)
+
+
+async def has_one(edge: Edge, case: Case) -> str:
+    """What is said where a thread has a case, open or closed: it gets no other."""
+    if case.is_open:
+        return await addressed(edge, case, "This thread is a case already:")
+    named = await addressed(edge, case, "The case of this thread is closed:")
+    return f"{named}. *Reopen* is on its card; or say why with `/case reopen {case.ref} why`."
 
 
 def blank_form(edge: Edge, asker: Asker) -> Block:

@@ -207,3 +207,28 @@ async def test_a_mention_that_is_not_understood_is_helped(world: World) -> None:
     await world.slack.post(BEN, REVOPS, f"<@{BOT_USER}> resove C-1")
     await world.settled()
     assert "resolve" in world.told(BEN)
+
+
+async def test_a_thread_whose_case_is_closed_is_told_how_to_open_it_again(world: World) -> None:
+    root = await world.slack.post(ADA, REVOPS, f"<@{BOT_USER}> open it is broken")
+    await world.settled()
+    await world.slack.command(ADA, REVOPS, "/case resolve C-1 fixed")
+    await use_shortcut(world, BEN, REVOPS, root.ts)
+    form = world.slack.views(BEN)[-1]
+    assert "/case reopen C-1 why" in form.shown
+    assert form.values == {}
+    await world.slack.react(BEN, REVOPS, root.ts, "rotating_light")
+    await world.settled()
+    assert "/case reopen C-1 why" in world.told(BEN)
+    await world.slack.post(ADA, REVOPS, f"<@{BOT_USER}> open it is broken", thread_ts=root.ts)
+    await world.settled()
+    assert "/case reopen C-1 why" in world.told(ADA)
+    assert len(await cases(world)) == 1
+
+
+async def test_sending_again_by_mention_says_where_to_say_yes(world: World) -> None:
+    case = await world.opened()
+    await world.slack.post(ADA, REVOPS, f"<@{BOT_USER}> replay", thread_ts=case.card_ts)
+    await world.settled()
+    assert "may do it twice" in world.told(ADA)
+    assert "press Replay on its card, or type /case run C-1 replay" in world.told(ADA).replace("*", "").replace("`", "")

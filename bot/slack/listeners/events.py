@@ -77,7 +77,9 @@ async def _spoken(edge: Edge, asker: Asker, body: Body) -> Told | None:
         return await _once(edge, asker, Told(str(misread)))
     if isinstance(asked, Open):
         asked = Open(asked.link or Link(event["channel"], root, root), asked.title)
-    if isinstance(asked, Open | commands.Queue) and case is not None and case.is_open:
+    if isinstance(asked, Open) and case is not None:
+        return await _once(edge, asker, Told(await opening.has_one(edge, case)))
+    if isinstance(asked, commands.Queue) and case is not None:
         return await _once(edge, asker, Told(await reading.addressed(edge, case, "This thread is")))
     told = await answered(edge, asker, asked)
     return told if told is None or not told.blocks else await _once(edge, asker, told)
@@ -101,8 +103,8 @@ async def reaction(edge: Edge, ack: AsyncAck, body: Body) -> BoltResponse | None
 
 async def _offer_form(edge: Edge, asker: Asker) -> Told | None:
     case = await _case_at(edge, asker)
-    if case is not None and case.is_open:
-        return await _once(edge, asker, Told(await reading.addressed(edge, case, "This thread is a case already:")))
+    if case is not None:
+        return await _once(edge, asker, Told(await opening.has_one(edge, case)))
     value = json.dumps({"channel": asker.channel, "ts": asker.thread_ts})
     text = "Shall this thread become a case?"
     blocks = (section(text), actions([button("Open a case", OPEN_FORM, value, style="primary")]))
