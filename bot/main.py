@@ -34,6 +34,7 @@ from bot.settings import Settings
 from bot.slack.app import SlackEdge, SlackFault
 from bot.slack.client import TIMEOUT, make_client
 from bot.slack.directory import refresh_people
+from bot.slack.reading import look_at_homes
 from bot.slack.senders import senders
 from bot.start import StartFault, first_line
 from bot.web.app import build_app
@@ -48,6 +49,7 @@ LOOKS_AT_FOLDER_EVERY = 1.0
 FETCHES_CALENDARS_EVERY = 900.0
 ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
 REACHES_FOR_SLACK_EVERY = 10.0
+LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -145,7 +147,8 @@ class Service:
             client = slack.edge.client
             people = Loop("people", lambda: refresh_people(context, client), every=ASKS_SLACK_FOR_PEOPLE_EVERY)
             reaching = Loop("slack", lambda: _reach_again(self._settings, slack), every=REACHES_FOR_SLACK_EVERY)
-            loops += [people, reaching]
+            homes = Loop("homes", lambda: look_at_homes(slack.edge), every=LOOKS_AT_HOMES_EVERY)
+            loops += [people, reaching, homes]
         return loops
 
 

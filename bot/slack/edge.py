@@ -22,6 +22,7 @@ from bot.slack.asking import Asker
 from bot.slack.directory import Directory
 from bot.slack.facts import names
 from bot.slack.guard import FAULT, NOT_RECORDED, Guard, Result, Told, fault_reference, in_time
+from bot.slack.homes import Homes
 from bot.slack.links import Links
 from bot.slack.parts import TEXT, modal, section
 from bot.slack.replies import reply
@@ -44,6 +45,7 @@ class Edge:
     directory: Directory
     links: Links
     guard: Guard = field(default_factory=Guard)
+    homes: Homes = field(default_factory=Homes)
 
     async def actor(self, asker: Asker) -> Actor:
         """Who asks, judged."""
@@ -56,6 +58,7 @@ class Edge:
     async def run(self, asker: Asker, act: Act[C, Outcome], command: C) -> Told | None:
         """Carries out a command and says what came of it; None when the same request came before. Raises `Refused`."""
         outcome = await self.context.desk.run(act, command, actor=await self.actor(asker))
+        self.homes.acted(asker.user)
         return None if outcome.repeated else await self.told(outcome)
 
     async def told(self, outcome: Outcome) -> Told:

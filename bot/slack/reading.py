@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from slack_sdk.errors import SlackApiError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
@@ -17,6 +19,7 @@ from bot.rules.refusals import Refused
 from bot.slack import answers, commands, modals, queues
 from bot.slack.asking import Asker
 from bot.slack.cards import card
+from bot.slack.client import undelivered
 from bot.slack.edge import Edge
 from bot.slack.facts import card_facts, names
 from bot.slack.guard import Told
@@ -25,6 +28,8 @@ from bot.slack.words import Names, cut, date, is_person, link, listed, quote, sp
 from runbooks.policy import Policy
 from store.audit import chain_of
 from store.models import AuditEntry, Case
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 PAGE = 10
@@ -110,11 +115,8 @@ async def on_call(edge: Edge, asker: Asker, role_name: str | None) -> Told:
 
 
 async def home(edge: Edge, asker: Asker) -> Block:
-    """The Home tab of the person."""
-    try:
-        await allowed(edge, asker)
-    except Refused as refused:
-        return {"type": "home", "blocks": [section(quote(refused.text, 1000))]}
+    """The Home tab of the person. Raises `Refused`."""
+    await allowed(edge, asker)
     now = edge.context.clock.now()
     facts = await _read(edge, lambda session: _home_facts(edge, session, asker.user, now))
     shown = [case for cases in (facts.mine, *(cases for _, cases in facts.roles)) for case in cases.shown]
@@ -138,9 +140,44 @@ def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answe
 
 
 async def publish_home(edge: Edge, asker: Asker) -> None:
-    """Shows the person their Home tab as it is now."""
-    view = await home(edge, asker)
-    await edge.client.views_publish(user_id=asker.user, view=view)
+    """Shows the person their Home tab as it is now, and keeps it true for a while."""
+    view = await _published(edge, asker, None)
+    if view:
+        edge.homes.opened(asker, view, at=edge.context.clock.now())
+
+
+async def look_at_homes(edge: Edge) -> int:
+    """Shows those whose turn it is their Home tab again if it has changed; how many that were. What Slack does not take
+    is tried again at the next turn."""
+    count = 0
+    for tab in edge.homes.turn(at=edge.context.clock.now()):
+        try:
+            view = await _published(edge, tab.asker, tab.shown)
+        except Exception as fault:
+            log.warning("a Home tab was not shown again", extra={"user": tab.asker.user, "because": repr(fault)})
+            wait = undelivered(fault).retry_after if isinstance(fault, SlackApiError) else None
+            if wait:
+                edge.homes.hold(edge.context.clock.now() + wait)
+                break
+            continue
+        count += view != tab.shown
+        tab.shown = view or {}
+    return count
+
+
+async def _published(edge: Edge, asker: Asker, shown: Mapping[str, Any] | None) -> Block | None:
+    """The Home tab as it is now, published unless that is what is `shown`. None: the person may not see it any more,
+    and is told so in its place."""
+    try:
+        view = await home(edge, asker)
+    except Refused as refused:
+        edge.homes.forget(asker.user)
+        refusal = {"type": "home", "blocks": [section(quote(refused.text, 1000))]}
+        await edge.client.views_publish(user_id=asker.user, view=refusal)
+        return None
+    if view != shown:
+        await edge.client.views_publish(user_id=asker.user, view=view)
+    return view
 
 
 async def audit_page(edge: Edge, asker: Asker, case_id: int, page: int) -> Block:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.conftest import MONDAY
 from tests.stories.company import ADA, DEE, ELI, FAY, GUS, ZOE
 from tests.stories.stage import Stage, moment
@@ -106,6 +108,24 @@ async def test_oncall_says_who_it_is_for_each_role(stage: Stage) -> None:
         assert line in told
     assert "Did you mean `billing`?" in await stage.type(ZOE, "/oncall biling")
     assert "/oncall override role" in await stage.type(ZOE, "/oncall help")
+
+
+async def test_the_home_tab_that_is_open_follows_what_happens(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.stop()
+    monkeypatch.setattr("bot.main.LOOKS_AT_HOMES_EVERY", 0.05)
+    await stage.start()
+    await stage.slack.open_home(GUS)
+    await stage.settle()
+    assert "Refund re_1" not in _home(stage, GUS)
+    ref = await stage.report()
+    await stage.slack.until(lambda: "Refund re_1 was not taken" in _home(stage, GUS))
+    await stage.press(GUS, "Acknowledge", on=ref)
+    await stage.slack.until(lambda: "*Gus Petrov*" in _home(stage, GUS).split("On call now")[0])
+
+
+def _home(stage: Stage, user: str) -> str:
+    home = stage.slack.home(user)
+    return home.shown if home else ""
 
 
 async def test_the_home_tab_shows_what_waits_for_whom(stage: Stage) -> None:
