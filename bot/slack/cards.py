@@ -174,9 +174,10 @@ def ending(facts: CardFacts) -> str:
     return f"*{how}* {date(case.closed_at)}{late}{said}"
 
 
+UNDER_WAY = ":arrows_counterclockwise: *{verb}*: under way"
 SENT = {
     "finding": ":arrows_counterclockwise: *{verb}*: the receiver is asked whether it has it",
-    "sending": ":arrows_counterclockwise: *{verb}*: under way",
+    "sending": UNDER_WAY,
     "delivered": ":white_check_mark: *{verb}* went through",
     "already_there": ":white_check_mark: *{verb}*: nothing was sent, it is there already",
     "refused": ":x: *{verb}* was refused",
@@ -187,7 +188,7 @@ SENT = {
 
 
 def _sent(facts: CardFacts, last: Delivery) -> str:
-    said = SENT[last.state].format(verb=last.verb.capitalize())
+    said = SENT.get(last.state, UNDER_WAY).format(verb=last.verb.capitalize())
     status = f", status {last.status}" if last.status else ""
     why = "" if last.state in WENT_WELL else last.because.removeprefix(f"it answered {last.status}").lstrip(": ")
     because = f": {quote(why, SENT_BECAUSE)}" if why else ""

@@ -115,6 +115,20 @@ async def test_a_change_while_it_is_on_its_way_is_not_missed(
     assert await is_true(desk, case_id)
 
 
+async def test_a_change_and_back_while_an_edit_is_on_its_way_is_not_missed(
+    desk: Desk, outbox: Outbox, post: Post
+) -> None:
+    case_id = await opened(desk)
+    await outbox.drain()
+    await tell(desk, case_id)
+    await outbox.drain()
+    before = await desk.read(lambda session: session.get_one(Case, case_id).priority)
+    await desk.run(cases.set_priority, SetPriority(case_id, "P1"), actor=ADA)
+    post.while_sending = lambda: desk.run(cases.set_priority, SetPriority(case_id, before), actor=ADA)
+    await outbox.drain()
+    assert await is_true(desk, case_id)
+
+
 async def test_the_page_and_the_click_that_meet_leave_a_true_message(
     desk: Desk, outbox: Outbox, clock: MovableClock
 ) -> None:
