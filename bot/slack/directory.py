@@ -50,11 +50,11 @@ class Directory:
         """The person who acts, by Slack id and the workspace that the request says they are of. Full members of our
         workspace are ours. While Slack has not said who we are, or who they are, nobody is: until then only a role's
         list lets somebody in."""
-        if self.team is None:
-            return _unknown(user, WHO_ARE_WE)
-        if team and team != self.team:
+        if team and self.team and team != self.team:
             return _stranger(user, ELSEWHERE)
         known = await self._known(user)
+        if self.team is None:
+            return _unknown(user, WHO_ARE_WE)
         return _judged(known, self.team) if known else _unknown(user, WHO_ARE_YOU)
 
     async def ask(self, user: str) -> Known | None:
