@@ -18,7 +18,8 @@ from sqlmodel import Session
 from bot.cli import main
 from bot.desk import intake
 from bot.desk.desk import Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.rules.actors import source
 from bot.slack.manifest import manifest
 from bot.starter import STARTER, write_starter

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import rfc8785
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
+from bot.desk.once import KeyReused, Submission, once
 from bot.desk.opening import Opening, open_cases, report_row
 from bot.desk.people import reach
 from bot.desk.telling import page
@@ -25,7 +26,7 @@ from bot.rules.routing import Routing, route
 from runbooks.templates import ExpressionFault, Missing
 from store.audit import canonical
 from store.ids import take
-from store.models import Case, Event, ExceptionReport, SeenRequest
+from store.models import Case, Event, ExceptionReport
 from store.rows import insert_rows, lock_rows
 
 OTHER = "other"
@@ -50,31 +51,12 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """What one request brought. With an Idempotency-Key (its sender's name in it), a repeat is answered as the
-    first was; the digest is that of the request's body."""
-
-    reports: tuple[Report, ...]
-    key: str | None = None
-    digest: str = ""
-
-    def __len__(self) -> int:
-        """How many reports it brings."""
-        return len(self.reports)
-
-
-@dataclass(frozen=True, slots=True)
 class Reported:
     """What became of a report: its case, its number there, and whether the case was open before."""
 
     case: str
     occurrence: int
     deduplicated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KeyReused:
-    """The Idempotency-Key came before, with another body."""
 
 
 @dataclass(slots=True)
@@ -98,69 +80,13 @@ class _Prepared:
     event_id: int | None
 
 
-Answer = tuple[Reported, ...] | KeyReused
-
-
-def report(tx: Tx, submissions: Sequence[Submission]) -> list[Answer]:
+def report(tx: Tx, submissions: Sequence[Submission[Report]]) -> list[tuple[Reported, ...] | KeyReused]:
     """One answer per submission: a result per report, or `KeyReused`. Everything is committed together."""
-    before = _answered_before(tx, submissions)
-    answers: list[Answer | None] = [before.get(submission.key or "") for submission in submissions]
-    first_with: dict[str | None, int] = {
-        submission.key: at for at, submission in reversed(list(enumerate(submissions))) if submission.key
-    }
-    fresh = [
-        at
-        for at, submission in enumerate(submissions)
-        if answers[at] is None and first_with.get(submission.key, at) == at
-    ]
-    results = iter(_take_in(tx, [each for at in fresh for each in submissions[at].reports]))
-    for at in fresh:
-        answers[at] = tuple(next(results) for _ in submissions[at].reports)
-    _remember(tx, [(submissions[at], answers[at]) for at in fresh])
-    return [_as_first(submissions, answers, at, first_with) for at in range(len(submissions))]
+    return once(tx, submissions, report_many, Reported)
 
 
-def _as_first(
-    submissions: Sequence[Submission], answers: Sequence[Answer | None], at: int, first_with: Mapping[str | None, int]
-) -> Answer:
-    """The submission's own answer, or that of the first one with its key, if it brought the same."""
-    own = answers[at]
-    if own is not None:
-        return own
-    first = first_with[submissions[at].key]
-    answer = answers[first]
-    assert answer is not None
-    return answer if submissions[first].digest == submissions[at].digest else KeyReused()
-
-
-def _answered_before(tx: Tx, submissions: Sequence[Submission]) -> dict[str, Answer]:
-    keys: dict[str, str] = {submission.key: submission.digest for submission in submissions if submission.key}
-    if not keys:
-        return {}
-    rows = tx.session.execute(select(SeenRequest).where(col(SeenRequest.key).in_(keys))).scalars()
-    return {row.key: _answer_of(row) if row.digest == keys[row.key] else KeyReused() for row in rows}
-
-
-def _answer_of(row: SeenRequest) -> Answer:
-    return tuple(Reported(**result) for result in (row.answer or {})["results"])
-
-
-def _remember(tx: Tx, answered: Sequence[tuple[Submission, Answer | None]]) -> None:
-    rows = [
-        {
-            "key": submission.key,
-            "at": tx.now,
-            "digest": submission.digest,
-            "answer": {"results": [asdict(result) for result in answer]},
-        }
-        for submission, answer in answered
-        if submission.key and isinstance(answer, tuple)
-    ]
-    if rows:
-        insert_rows(tx.session, SeenRequest, rows)
-
-
-def _take_in(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
+def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
+    """A result for each report: the case that it opened or joined."""
     if not reports:
         return []
     event_ids = _keep_events(tx, reports)
@@ -343,7 +269,7 @@ def _count(tx: Tx, matches: Mapping[int, _Match]) -> None:
 
 def report_one(tx: Tx, report: Report) -> tuple[int, bool]:
     """What the product itself reports within another command: the id of its case, and whether it is new."""
-    [result] = _take_in(tx, [report])
+    [result] = report_many(tx, [report])
     return int(result.case.removeprefix("C-")), not result.deduplicated
 
 

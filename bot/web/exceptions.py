@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from bot.context import Context
 from bot.desk import intake
-from bot.desk.intake import KeyReused, Report, Reported, Submission
+from bot.desk.intake import Report, Reported
+from bot.desk.once import KeyReused, Submission
 from bot.rules.actors import Actor
 from bot.web.answers import answer
 from bot.web.bodies import parse_json
@@ -69,7 +70,7 @@ class ExceptionsIn:
         return results
 
 
-def _submission(caller: Caller, reports: Sequence[Report]) -> Submission:
+def _submission(caller: Caller, reports: Sequence[Report]) -> Submission[Report]:
     if caller.repeat_key is None:
         return Submission(tuple(reports))
     key = f"exceptions:{caller.source.name}:{caller.repeat_key}"

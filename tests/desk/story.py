@@ -15,7 +15,8 @@ from bot.context import Context
 from bot.desk import cases, intake, timers
 from bot.desk.commands import Acknowledge, Outcome
 from bot.desk.desk import Act, Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.tx import Tx
 from bot.jobs import timers as job
 from bot.rules.actors import SYSTEM, Actor, person, source

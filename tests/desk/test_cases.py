@@ -23,7 +23,8 @@ from bot.desk.commands import (
     SetState,
     Snooze,
 )
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM, source
 from store.models import Person

@@ -15,7 +15,8 @@ from sqlmodel import Session, col
 from bot.clock import MovableClock
 from bot.desk import intake
 from bot.desk.desk import Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.outbox import CLAIM_LEASE, Claimed, ClaimOwed, Undelivered, claim_owed
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx

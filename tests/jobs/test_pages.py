@@ -15,7 +15,8 @@ from bot.clock import MovableClock
 from bot.desk import cases, intake
 from bot.desk.commands import Acknowledge, SetPriority
 from bot.desk.desk import Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.outbox import Claimed
 from bot.desk.pages import shown
 from bot.desk.telling import direct

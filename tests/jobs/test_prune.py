@@ -12,7 +12,8 @@ from sqlmodel import Session, col
 from bot.clock import MovableClock
 from bot.desk import intake
 from bot.desk.desk import Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.pruning import prune_messages, prune_requests
 from bot.jobs import prune
 from bot.rules.actors import SYSTEM, source

@@ -14,7 +14,8 @@ from bot.clock import MovableClock
 from bot.context import Context
 from bot.desk import clocks, escalations, intake, timers
 from bot.desk.desk import Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.policies import Policies
 from bot.desk.timers import CLAIM_LEASE
 from bot.jobs import timers as job

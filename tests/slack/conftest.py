@@ -17,7 +17,8 @@ from bot.clock import MovableClock
 from bot.context import Context
 from bot.desk import intake, policing
 from bot.desk.desk import Desk
-from bot.desk.intake import Report, Submission
+from bot.desk.intake import Report
+from bot.desk.once import Submission
 from bot.desk.policies import Policies
 from bot.jobs.outbox import Outbox
 from bot.rules.actors import SYSTEM, source
