@@ -35,7 +35,7 @@ OTHER = "other"
 @dataclass(frozen=True, slots=True)
 class Report:
     """One report of one failure, checked in form. `event` is the payload of the automation's event, `event_key` the
-    Idempotency-Key under which it was first sent."""
+    Idempotency-Key under which it was first sent; `event_id`: it is kept already."""
 
     by: Actor
     workflow: str
@@ -45,6 +45,7 @@ class Report:
     priority: str | None = None
     subject: str | None = None
     event: Mapping[str, Any] | None = None
+    event_id: int | None = None
     event_key: str | None = None
     dedup_key: str | None = None
     links: tuple[str, ...] = ()
@@ -112,9 +113,9 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
 
 def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
     """Keeps the events that came along; the id of each report's event."""
-    having = [report for report in reports if report.event is not None]
+    having = [report for report in reports if report.event is not None and report.event_id is None]
     if not having:
-        return [None] * len(reports)
+        return [report.event_id for report in reports]
     ids = take(tx.session, Event, len(having))
     rows = [
         {
@@ -129,7 +130,9 @@ def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
     ]
     insert_rows(tx.session, Event, rows)
     left = iter(ids)
-    return [next(left) if report.event is not None else None for report in reports]
+    return [
+        next(left) if report.event is not None and report.event_id is None else report.event_id for report in reports
+    ]
 
 
 def _digest(content: Any) -> str:
