@@ -8,16 +8,21 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
+from jsonschema_rs import ValidationError
 
 from runbooks.faults import Fault
 from runbooks.schema_words import TYPES, misspelt_words
 from runbooks.shape_faults import MOST_FAULTS
 from runbooks.suggestions import suggest
+from runbooks.validation import EventSchema
 from runbooks.yaml_source import MAX_DEPTH, Node, parse_yaml
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_CHARACTERS = 256 * 1024
 MAX_VALUES = 20_000
+
+
+_PATTERNS = "patterns are the regular expressions of ECMA-262, without those of other languages, such as \\Z"
 
 
 class _OddError(ValueError):
@@ -102,7 +107,17 @@ def _wrong(file: str, data: Any, root: Node) -> Iterator[Fault]:
         return
     checker = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
     broken = list(islice(_misfits(file, data, root, checker), MOST_FAULTS))
-    yield from broken or (*_references(file, data, root), *islice(_slips(file, data, root), MOST_FAULTS))
+    broken = broken or [*_references(file, data, root), *islice(_slips(file, data, root), MOST_FAULTS)]
+    yield from broken or _uncompiled(file, data, root)
+
+
+def _uncompiled(file: str, data: Any, root: Node) -> Iterator[Fault]:
+    """What only the validator of events finds: a pattern that its regular expressions do not know."""
+    try:
+        EventSchema(data)
+    except (ValidationError, ValueError) as error:
+        node = _at(root, [*getattr(error, "instance_path", ())])
+        yield Fault(file, node.line, node.column, "cannot be checked against events", _PATTERNS)
 
 
 def _slips(file: str, data: Any, root: Node) -> Iterator[Fault]:

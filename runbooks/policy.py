@@ -25,6 +25,7 @@ from runbooks.shape_faults import Source as File
 from runbooks.team import Team
 from runbooks.team_rules import connector_rules, team_rules
 from runbooks.unused import unused
+from runbooks.validation import EventSchema
 
 __all__ = ["Fault", "Policy", "PolicyFaults", "digest_of", "load", "read_folder"]
 
@@ -33,7 +34,8 @@ __all__ = ["Fault", "Policy", "PolicyFaults", "digest_of", "load", "read_folder"
 class Policy:
     """A whole folder, in which every name that is used exists.
 
-    `files` is what it was loaded from, `digest` its digest_of. `warnings` are sorted by place.
+    `files` is what it was loaded from, `digest` its digest_of. `warnings` are sorted by place. `event_schemas` are
+    those of the workflows that have a trigger, by workflow.
     """
 
     digest: str
@@ -41,6 +43,7 @@ class Policy:
     connectors: Mapping[str, Connector]
     sources: Mapping[str, Source]
     workflows: Mapping[str, Contract]
+    event_schemas: Mapping[str, EventSchema]
     runbooks: Mapping[str, Runbook]
     templates: Mapping[str, str]
     files: Mapping[str, str]
@@ -137,11 +140,19 @@ def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
         connectors={name: Connector(name=name, **fields_of(it)) for name, it in parts.connectors.connectors.items()},
         sources={name: Source(name=name, **fields_of(it)) for name, it in parts.connectors.sources.items()},
         workflows=contracts,
+        event_schemas=_event_schemas(folder, contracts),
         runbooks=parts.runbooks,
         templates={_stem(name): text for name, text in files.items() if name.startswith("templates/")},
         files=dict(files),
         warnings=tuple(sorted(warnings, key=_place)),
     )
+
+
+def _event_schemas(folder: Folder, contracts: Mapping[str, Contract]) -> dict[str, EventSchema]:
+    """The schema of each trigger, compiled once for each file."""
+    named = {name: contract.trigger.schema for name, contract in contracts.items() if contract.trigger}
+    compiled = {file: EventSchema(folder.schemas[file]) for file in set(named.values())}
+    return {name: compiled[file] for name, file in named.items()}
 
 
 def _stem(name: str) -> str:

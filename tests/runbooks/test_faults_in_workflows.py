@@ -109,6 +109,7 @@ IN_WORKFLOW = [
 IN_SCHEMA = [
     ('"type": "integer"', '"type": §"integr"', '"integr" is not a type; did you mean "integer"?'),
     ('"pattern": "^re_"', '"pattern": §"^re_["', '"pattern" is not right in a schema; it takes a regex'),
+    ('"pattern": "^re_"', '"pattern": §"^re_\\\\Z"', "cannot be checked against events; patterns are the regular"),
     ('"minimum": 0', '"minimum": §"0"', '"minimum" is not right in a schema; it takes number'),
     (
         '"required": ["id", "cents"],',
