@@ -33,7 +33,7 @@ class Trigger(SQLModel, table=True):
                 "dropped",
             ),
         ),
-        UniqueConstraint("workflow", "identity"),
+        UniqueConstraint("identity", "workflow"),
         Index("triggers_by_arrival", "workflow", "received_at"),
         Index("triggers_of_case", "case_id", "event_id"),
         index_where("triggers_in_quarantine", "workflow", "event_id", where="state = 'quarantined'"),
@@ -119,6 +119,9 @@ class OutcomeCame(SQLModel, table=True):
     digest: str
     content: dict[str, Any] = Field(sa_type=Document)
     meaning: str
+    because: str = ""
+    status: str
+    """What its sender was told, and is told again."""
     received_at: datetime = Field(sa_type=Instant)
     source: str
     state: str
@@ -139,6 +142,18 @@ class Baseline(SQLModel, table=True):
     attempts: int = 0
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+
+
+class Missed(SQLModel, table=True):
+    """An id that a census named because no event of it had come; `came_at`: one did, later."""
+
+    __tablename__: ClassVar[str] = "missed"
+    __table_args__ = (index_where("missed_still", "workflow", "identity", where="came_at IS NULL"),)
+    workflow: str = Field(primary_key=True)
+    identity: str = Field(primary_key=True)
+    case_id: int = Field(sa_type=BigKey, foreign_key="cases.id")
+    named_at: datetime = Field(sa_type=Instant)
+    came_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class ConnectorState(SQLModel, table=True):

@@ -18,3 +18,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
 
 SHORTEST_REASON = 10
 """Characters of a reason in free words (fail, reopen): fewer say nothing."""
+
+
+def heals(state: str, *, assignee: str | None, reopened: int) -> bool:
+    """Whether a case may close by itself when its cause is gone: nobody has taken it, and nobody opened it again."""
+    return state == "queued" and assignee is None and not reopened

@@ -125,6 +125,29 @@ def _delivery_failed(facts: Facts) -> str:
     )
 
 
+def _over(facts: Facts) -> str:
+    """What follows for a case from what came."""
+    if facts.given.get("healed"):
+        return " Nobody had taken the case, so it is closed."
+    return " What this case is about is over; whoever has it closes it." if facts.given.get("is_over") else ""
+
+
+def _outcome_came(facts: Facts) -> str:
+    late = " after its time" if facts.given.get("late") else ""
+    if facts.given.get("failed_in"):
+        said = f", and it is a failure: {facts.text('failed_in')}"
+    else:
+        said = ", and it is done" if facts.given.get("status") in ("done", "late") else "; it says that more is to come"
+    return f":incoming_envelope: The outcome of {facts.text('key', most=150)} came{late}{said}.{_over(facts)}"
+
+
+def _missed_came(facts: Facts) -> str:
+    ids = ", ".join(quote(str(each), 100) for each in (facts.given.get("ids") or ())[:10])
+    more = int(facts.given.get("came") or 0) - min(len(facts.given.get("ids") or ()), 10)
+    named = f"{ids} and {more} more" if more > 0 else ids
+    return f":incoming_envelope: Came: {named}. Still missing: {facts.given.get('left') or 'none'}.{_over(facts)}"
+
+
 SENTENCES: Mapping[What, Sentence] = {
     What.ACKNOWLEDGED: lambda f: (
         f":eyes: {f.who('by')} {'still has' if f.given.get('again') else 'has'} it until {f.at('until')}."
@@ -170,6 +193,16 @@ SENTENCES: Mapping[What, Sentence] = {
         f":outbox_tray: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}."
     ),
     What.POLICY_CHANGED: lambda f: ":scroll: The policy has changed.",
+    What.OUTCOME_CAME: _outcome_came,
+    What.OUTCOME_CONTRADICTS: lambda f: (
+        f":twisted_rightwards_arrows: Another outcome of {f.text('key', most=150)} says that it is done. "
+        "Which of the two was last is not known: look there before you close this."
+    ),
+    What.EVENTS_FLOW: lambda f: (
+        f":incoming_envelope: Events come again: {f.word('count')} since {f.at('since')}.{_over(f)}"
+    ),
+    What.MISSED_CAME: _missed_came,
+    What.CENSUS_ASKED: lambda f: f":incoming_envelope: The census could be asked again.{_over(f)}",
 }
 
 

@@ -25,6 +25,7 @@ def upgrade() -> None:
     _proposals()
     _approvals()
     _baselines()
+    _missed()
     _connector_states()
     _drills()
     _expected()
@@ -77,6 +78,8 @@ def _outcomes() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("content", DOCUMENT, nullable=False),
         sa.Column("meaning", sa.String(), nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
         sa.Column("received_at", INSTANT, nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
@@ -142,6 +145,20 @@ def _baselines() -> None:
         sa.PrimaryKeyConstraint("workflow", "kind", name="baselines_pkey"),
     )
     op.create_index("baselines_due", "baselines", ["due_at"])
+
+
+def _missed() -> None:
+    op.create_table(
+        "missed",
+        sa.Column("workflow", sa.String(), nullable=False),
+        sa.Column("identity", sa.String(), nullable=False),
+        sa.Column("case_id", BIG, nullable=False),
+        sa.Column("named_at", INSTANT, nullable=False),
+        sa.Column("came_at", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="missed_case_id_fkey"),
+        sa.PrimaryKeyConstraint("workflow", "identity", name="missed_pkey"),
+    )
+    _partial("missed_still", "missed", ["workflow", "identity"], where="came_at IS NULL")
 
 
 def _connector_states() -> None:
@@ -241,7 +258,7 @@ def _triggers() -> None:
         sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="triggers_policy_digest_fkey"),
         sa.ForeignKeyConstraint(["released_from"], ["events.id"], name="triggers_released_from_fkey"),
         sa.PrimaryKeyConstraint("event_id", name="triggers_pkey"),
-        sa.UniqueConstraint("workflow", "identity", name="triggers_workflow_identity_key"),
+        sa.UniqueConstraint("identity", "workflow", name="triggers_identity_workflow_key"),
     )
     op.create_index("triggers_by_arrival", "triggers", ["workflow", "received_at"])
     _partial(

@@ -7,10 +7,12 @@ INSERT INTO triggers (event_id, workflow, identity, digest, received_at, source,
 VALUES (1, 'renewal-notice', 'acc_17:2026-12-23', 'abc', '2026-11-23T09:00:00.000000+00:00', 'hubspot', 'acc_17', NULL, 'quarantined', '{"kind":"renamed"}', 1, 'd1', 3, false, 1, '2026-11-23T09:00:00.000000+00:00');
 INSERT INTO expected (event_id, workflow, key, state, since_at, due_at, policy_digest)
 VALUES (1, 'renewal-notice', 'acc_17:2026-12-23', 'waiting', '2026-11-23T09:00:00.000000+00:00', '2026-11-23T09:15:00.000000+00:00', 'd1');
-INSERT INTO outcomes (id, workflow, key, digest, content, meaning, received_at, source, state)
-VALUES (1, 'renewal-notice', 'acc_9:2026-12-23', 'def', '{"state":"sent"}', 'done', '2026-11-23T09:00:00.000000+00:00', 'hubspot', 'unmatched');
+INSERT INTO outcomes (id, workflow, key, digest, content, meaning, because, status, received_at, source, state)
+VALUES (1, 'renewal-notice', 'acc_9:2026-12-23', 'def', '{"state":"sent"}', 'done', '', 'unmatched', '2026-11-23T09:00:00.000000+00:00', 'hubspot', 'unmatched');
 INSERT INTO baselines (workflow, kind, from_at, due_at, rule, attempts)
 VALUES ('renewal-notice', 'freshness', '2026-11-23T09:00:00.000000+00:00', '2026-11-24T09:00:00.000000+00:00', '1 every 1bd', 0);
+INSERT INTO missed (workflow, identity, case_id, named_at)
+VALUES ('renewal-notice', 'acc_23:2026-12-23', 1, '2026-11-23T09:00:00.000000+00:00');
 INSERT INTO connector_states (connector, state, failures, since_at, because)
 VALUES ('marketing', 'open', 5, '2026-11-23T09:00:00.000000+00:00', 'it answered 503');
 INSERT INTO proposals (id, digest, before, state, proposed_at, needs, version)

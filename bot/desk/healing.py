@@ -1,0 +1,50 @@
+"""Cases whose cause went away by itself: closed if nobody has taken them, else told to whoever has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.desk.ongoing import Ongoing, load, save
+from bot.desk.telling import cancel_pages, in_thread
+from bot.desk.tx import Tx
+from bot.rules.closing import heals
+from bot.rules.saying import What
+
+BY_ITSELF = "fixed_by_itself"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a case has to hear. `is_over`: its cause is gone."""
+
+    case_id: int
+    what: What
+    is_over: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tell(tx: Tx, news: Sequence[News]) -> None:
+    """A line in the thread of each open case. One whose cause is gone is resolved, if nobody has taken it: nobody
+    would know otherwise what its owner is at. Closed cases are left alone."""
+    found = load(tx, {each.case_id for each in news})
+    for each in news:
+        going = found.get(each.case_id)
+        if going is None or not going.case.is_open:
+            continue
+        case = going.case
+        healed = each.is_over and heals(case.state, assignee=case.assignee, reopened=case.reopened)
+        tx.record(f"case.{each.what.value}", case_id=case.id, is_over=each.is_over, **each.facts)
+        in_thread(tx, case, each.what, healed=healed, is_over=each.is_over, **each.facts)
+        if healed:
+            _resolve(tx, going, each.what)
+        tx.owe_card(case.id, case.channel)
+    save(tx, list(found.values()))
+
+
+def _resolve(tx: Tx, going: Ongoing, because: What) -> None:
+    going.enter("resolved", at=tx.now, closed_at=tx.now, resolution=BY_ITSELF, lease_until=None, snoozed_until=None)
+    going.drop()
+    cancel_pages(tx, going.case, even_if_acknowledged=True)
+    tx.record("case.resolved", case_id=going.case.id, reason=BY_ITSELF, because=because.value)
