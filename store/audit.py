@@ -1,4 +1,5 @@
-"""The audit log: append-only chains of SHA-256 over RFC 8785 canonical JSON, one per case and one for the desk.
+"""The audit log: append-only chains of SHA-256 over RFC 8785 canonical JSON: one per case, one for the events
+of each workflow, and one for the desk.
 
 What is stored is what is hashed: `body` holds the canonical bytes, `hash = SHA-256(prev_hash || body)`. The first
 entry of a chain follows `genesis(chain)`, so that an entry cannot be moved to another chain. Appends lock the head
@@ -58,6 +59,11 @@ class Broken:
 def chain_of(case_id: int) -> str:
     """The chain of a case."""
     return f"case:{case_id}"
+
+
+def chain_of_workflow(workflow: str) -> str:
+    """The chain of a workflow's events."""
+    return f"workflow:{workflow}"
 
 
 def genesis(chain: str) -> str:

@@ -59,13 +59,11 @@ class Trigger(SQLModel, table=True):
     seen: int = 1
     last_seen_at: datetime = Field(sa_type=Instant)
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)
-    sealed: str | None = None
-    subject_key: str | None = None
 
 
 class SubjectKey(SQLModel, table=True):
     """The key that the personal fields of one subject's events are sealed with; dropped, they are gone. `id` is the
-    keyed digest of workflow and subject."""
+    keyed digest of workflow and subject (`store.sealing`)."""
 
     __tablename__: ClassVar[str] = "subject_keys"
     id: str = Field(primary_key=True)

@@ -142,7 +142,8 @@ class Case(SQLModel, table=True):
 
 
 class Event(SQLModel, table=True):
-    """What an automation sent, kept so that it can be sent again."""
+    """What an automation sent, kept so that it can be sent again. `content` is what may be shown of it; `sealed` are
+    the values that were taken out, under the key `subject_key`."""
 
     __tablename__: ClassVar[str] = "events"
     __table_args__ = (Index("events_by_key", "workflow", "key"),)
@@ -152,6 +153,8 @@ class Event(SQLModel, table=True):
     digest: str
     content: dict[str, Any] = Field(sa_type=Document)
     received_at: datetime = Field(sa_type=Instant)
+    sealed: str | None = None
+    subject_key: str | None = None
 
 
 class ExceptionReport(SQLModel, table=True):
@@ -324,7 +327,7 @@ class Delivery(SQLModel, table=True):
     key_born_at: datetime = Field(sa_type=Instant)
     policy_digest: str = Field(foreign_key="policies.digest")
     state: str
-    content: dict[str, Any] = Field(sa_type=Document)
+    content: dict[str, Any] | None = Field(default=None, sa_type=Document)
     asked_by: str
     asked_at: datetime = Field(sa_type=Instant)
     confirmed: bool = False

@@ -46,12 +46,15 @@ class Tx:
         action: str,
         *,
         case_id: int | None = None,
+        workflow: str | None = None,
         is_first: bool = False,
         actor: Actor | None = None,
         **detail: Any,
     ) -> None:
-        """An audit entry in the case's chain, or in the desk's when there is no case."""
-        chain = audit.DESK if case_id is None else audit.chain_of(case_id)
+        """An audit entry in the case's chain; without a case in that of the `workflow`, or else in the desk's."""
+        if case_id is not None and workflow is not None:
+            detail["workflow"] = workflow
+        chain = audit.chain_of(case_id) if case_id is not None else _chain(workflow)
         by = (actor or self.actor).on_record()
         self._entries.append(audit.NewEntry(chain, action, by, detail, is_first))
 
@@ -98,3 +101,7 @@ class Tx:
             rows = [{"case_id": case_id, "who": who, "at": self.now} for case_id, who in self._told]
             add_new(self.session, Paged, rows, unique=["case_id", "who"])
         self._entries, self._owed, self._told = [], {}, {}
+
+
+def _chain(workflow: str | None) -> str:
+    return audit.DESK if workflow is None else audit.chain_of_workflow(workflow)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.desk import cases, commands, deliveries
+from bot.desk import cases, commands, sending_again
 from bot.desk.commands import Outcome
 from bot.desk.escalations import escalate
 from bot.desk.threads import open_by_hand, open_thread
@@ -30,8 +30,8 @@ ACTS: Mapping[type[Any], Callable[..., Outcome]] = {
     commands.Escalate: escalate,
     commands.OpenThread: open_thread,
     commands.OpenByHand: open_by_hand,
-    deliveries.AskRetry: deliveries.ask_retry,
-    deliveries.AskReplay: deliveries.ask_replay,
+    sending_again.AskRetry: sending_again.ask_retry,
+    sending_again.AskReplay: sending_again.ask_replay,
 }
 
 
@@ -45,7 +45,7 @@ async def carry_out(edge: Edge, asker: Asker, command: Any) -> Told | None:
 
 async def send_again(edge: Edge, asker: Asker, case_id: int, verb: str, *, confirmed: bool = False) -> Told | None:
     """Retry or replay. What may do its work twice is asked about in a form first. Raises `Refused`."""
-    make = deliveries.AskRetry if verb == "retry" else deliveries.AskReplay
+    make = sending_again.AskRetry if verb == "retry" else sending_again.AskReplay
     try:
         return await carry_out(edge, asker, make(case_id, confirmed=confirmed))
     except Refused as refused:

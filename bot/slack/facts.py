@@ -10,9 +10,9 @@ from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from bot.desk.acting import roles_of_contract
-from bot.desk.deliveries import Possible, possible
 from bot.desk.people import find_role, person_on_call
 from bot.desk.policies import Policies
+from bot.desk.sending_again import Possible, possible
 from bot.rules.escalation import LADDER_OF, role_named, rungs_of
 from bot.rules.routing import terms_of
 from bot.slack.words import Names

@@ -8,7 +8,7 @@ import pytest
 
 from bot.desk import cases, rotas
 from bot.desk.commands import Acknowledge, AddNote, OverrideRota, Snooze
-from bot.desk.deliveries import AskReplay, ask_replay
+from bot.desk.sending_again import AskReplay, ask_replay
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor, Kind, person
 from store.models import Person

@@ -15,10 +15,11 @@ from sqlmodel import Session, col
 from bot.clock import MovableClock
 from bot.desk import intake
 from bot.desk.commands import Outcome
-from bot.desk.deliveries import LEASE, AskReplay, AskRetry, ask_replay, ask_retry, claim
+from bot.desk.deliveries import LEASE, claim
 from bot.desk.desk import Desk
 from bot.desk.intake import Report
 from bot.desk.once import Submission
+from bot.desk.sending_again import AskReplay, AskRetry, ask_replay, ask_retry
 from bot.jobs.deliveries import Deliveries
 from bot.rules.actors import SYSTEM, person, source
 from bot.rules.refusals import Refused

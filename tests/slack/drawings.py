@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.desk.deliveries import Possible
+from bot.desk.sending_again import Possible
 from bot.slack import modals
 from bot.slack.answers import HomeFacts, cases_told, help_told, home
 from bot.slack.asking import Form

@@ -271,7 +271,7 @@ def _deliveries() -> None:
         sa.Column("key_born_at", INSTANT, nullable=False),
         sa.Column("policy_digest", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("content", DOCUMENT, nullable=False),
+        sa.Column("content", DOCUMENT, nullable=True),
         sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("asked_at", INSTANT, nullable=False),
         sa.Column("confirmed", sa.Boolean(), nullable=False),

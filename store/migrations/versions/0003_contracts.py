@@ -1,4 +1,6 @@
-"""The tables of enforced contracts."""
+"""The tables of enforced contracts, and the installation's own key: made once, with the migration's lock held."""
+
+import secrets
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +21,7 @@ def _partial(name: str, table: str, columns: list[str], *, where: str, unique: b
 
 def upgrade() -> None:
     _desk_keys()
+    _sealed_events()
     _subject_keys()
     _contract_versions()
     _outcomes()
@@ -39,6 +42,13 @@ def _desk_keys() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="desk_keys_pkey"),
     )
+    table = sa.table("desk_keys", sa.column("id", sa.Integer()), sa.column("key", sa.LargeBinary()))
+    op.execute(table.insert().values(id=1, key=secrets.token_bytes(32)))
+
+
+def _sealed_events() -> None:
+    op.add_column("events", sa.Column("sealed", sa.String(), nullable=True))
+    op.add_column("events", sa.Column("subject_key", sa.String(), nullable=True))
 
 
 def _subject_keys() -> None:
@@ -246,8 +256,6 @@ def _triggers() -> None:
         sa.Column("seen", sa.Integer(), nullable=False),
         sa.Column("last_seen_at", INSTANT, nullable=False),
         sa.Column("delivered_at", INSTANT, nullable=True),
-        sa.Column("sealed", sa.String(), nullable=True),
-        sa.Column("subject_key", sa.String(), nullable=True),
         sa.CheckConstraint(
             "state IN ('accepted', 'delivering', 'delivered', 'failed', 'quarantined', 'ignored', 'shadowed', "
             "'released', 'dropped')",

@@ -1,0 +1,46 @@
+"""What is said of an event that is held in quarantine: the report that opens or joins its case, and its misfit as it is
+kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.desk.intake import Report
+from bot.desk.tx import Tx
+from bot.rules.actors import Actor
+from bot.rules.admission import Admission
+from bot.rules.misfits import Misfit, misfit_of
+
+
+def misfit(tx: Tx, workflow: str, admission: Admission, content: Mapping[str, Any]) -> Misfit | None:
+    """How the event misses its schema; None: it does not, or there is no schema."""
+    schema = tx.policy.event_schemas.get(workflow)
+    return misfit_of(admission.violations, content, schema) if admission.violations and schema else None
+
+
+def held_report(
+    by: Actor, workflow: str, admission: Admission, found: Misfit | None, content: Mapping[str, Any], event_id: int
+) -> Report:
+    """One case per workflow and kind of misfit, or per precondition: not one per event."""
+    mode = admission.failure_mode or "other"
+    kind = found.kind if found else admission.because
+    return Report(
+        by=by,
+        workflow=workflow,
+        failure_mode=mode,
+        title=found.title if found else _sentence(admission.because),
+        detail=_detail(admission, found),
+        event=content,
+        event_id=event_id,
+        dedup_key=f"{mode}:{kind[:300]}",
+    )
+
+
+def _detail(admission: Admission, found: Misfit | None) -> str:
+    held = "Events are held in quarantine until they are released; nothing was delivered."
+    return "\n".join([*(found.lines if found else [_sentence(admission.because)]), held])
+
+
+def _sentence(because: str) -> str:
+    return f"An event is held: {because}"
