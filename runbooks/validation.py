@@ -10,6 +10,8 @@ from jsonschema_rs import Draft202012Validator, ValidationError
 MOST_VIOLATIONS = 20
 LONGEST_WORDS = 160
 ANY = "*"
+MOST_PLACES = 50
+_COMBINED = ("allOf", "anyOf", "oneOf")
 _CLOSING = ("additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems")
 
 
@@ -43,47 +45,55 @@ class EventSchema:
 
     def declared(self, pointer: str) -> Mapping[str, Any] | None:
         """What the schema says of the value at a pointer; None if it does not name that place."""
-        place = self._resolved(self.data)
-        for part in parts_of(pointer):
-            place = self._resolved(_inside(place, part))
-        return place
+        return next(iter(self._places(pointer)), None)
 
     def properties(self, pointer: str = "") -> frozenset[str]:
         """The names that the schema declares in the object at a pointer."""
-        properties = (self.declared(pointer) or {}).get("properties")
-        return frozenset(properties) if isinstance(properties, dict) else frozenset()
+        return frozenset(name for place in self._places(pointer) for name in place.get("properties") or ())
 
     def pattern(self, pointer: str) -> str:
         """The pointer with `*` for each part that the schema does not name: the same for every item of a list, and
         for every key that senders choose."""
-        place: Any = self._resolved(self.data)
-        parts = []
+        places, parts = self._all_of([self.data]), []
         for part in parts_of(pointer):
-            parts.append(part if part in _names(place) else ANY)
-            place = self._resolved(_inside(place, part))
+            named = any(part in _names(place) for place in places)
+            parts.append(part if named else ANY)
+            places = self._inside(places, part)
         return pointer_of(parts)
 
-    def _resolved(self, place: Any) -> Mapping[str, Any] | None:
-        """A place of the schema behind its `$ref`, which stays in the file; rings end."""
-        for _ in range(10):
-            target = place.get("$ref") if isinstance(place, dict) else None
-            if not isinstance(target, str):
-                break
-            place = _at(self.data, target.removeprefix("#"))
-        return place if isinstance(place, dict) else None
+    def _places(self, pointer: str) -> list[Mapping[str, Any]]:
+        places = self._all_of([self.data])
+        for part in parts_of(pointer):
+            places = self._inside(places, part)
+        return places
+
+    def _inside(self, places: list[Mapping[str, Any]], part: str) -> list[Mapping[str, Any]]:
+        return self._all_of([inner for place in places if (inner := _step(place, part)) is not None])
+
+    def _all_of(self, waiting: list[Any]) -> list[Mapping[str, Any]]:
+        """The places, and those that speak of the same value: behind `$ref`, which stays in the file, and in what
+        is combined. Rings end."""
+        found: list[Mapping[str, Any]] = []
+        while waiting and len(found) < MOST_PLACES:
+            place = waiting.pop(0)
+            if isinstance(place, dict) and not any(place is other for other in found):
+                found.append(place)
+                waiting += [inner for word in _COMBINED for inner in place.get(word) or ()]
+                waiting += [place[word] for word in ("if", "then", "else") if word in place]
+                if isinstance(target := place.get("$ref"), str):
+                    waiting.append(_at(self.data, target.removeprefix("#")))
+        return found
 
 
-def _names(place: Mapping[str, Any] | None) -> list[str]:
-    return [*(place.get("properties") or ()), *(place.get("required") or ())] if place else []
-
-
-def _inside(place: Mapping[str, Any] | None, part: str) -> Any:
-    if place is None:
-        return None
+def _step(place: Mapping[str, Any], part: str) -> Any:
     properties = place.get("properties")
     if isinstance(properties, dict) and part in properties:
         return properties[part]
-    return place.get("items") if part.isdigit() and "items" in place else None
+    return place.get("items") if part.isdigit() else None
+
+
+def _names(place: Mapping[str, Any]) -> list[str]:
+    return [*(place.get("properties") or ()), *(place.get("required") or ())]
 
 
 def _at(data: Any, pointer: str) -> Any:
