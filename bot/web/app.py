@@ -15,6 +15,7 @@ from bot.context import Context
 from bot.web.answers import answer
 from bot.web.bodies import MAX_BYTES
 from bot.web.cases import CasesOut
+from bot.web.events import EventsIn
 from bot.web.exceptions import ExceptionsIn
 from bot.web.health import Health, Reasons
 from bot.web.openapi import openapi
@@ -43,6 +44,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     health = Health(context, reasons)
     app = web.Application(middlewares=[_telling_problems(health)], client_max_size=MAX_BYTES)
     app.router.add_post("/v1/exceptions", ExceptionsIn(context, gate).post)
+    app.router.add_post("/v1/events/{workflow}", EventsIn(context, gate).post)
     _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate))
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)

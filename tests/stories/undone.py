@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from store.columns import Instant
+from store.contract_models import Trigger
 from store.models import Case, Delivery, Owed, Timer
 
 
@@ -41,13 +42,25 @@ def _question() -> Any:
     """Made once: it is asked after everything that happens."""
     is_sending = [col(Owed.state) == "sending", col(Owed.lease_until) > NOW]
     is_due = or_(col(Timer.due_at) <= NOW, col(Timer.lease_until) > NOW)
-    goes_on = [col(Delivery.due_at).is_not(None), or_(col(Delivery.due_at) <= NOW, col(Delivery.lease_until) > NOW)]
+    goes_on = [
+        col(Delivery.due_at).is_not(None),
+        or_(col(Delivery.due_at) <= NOW, col(Delivery.lease_until) > NOW),
+        ~_is_behind_in_its_lane(),
+    ]
     is_work = or_(
         select(col(Owed.id)).where(*is_sending).exists(),
         select(col(Timer.case_id)).where(is_due).exists(),
         select(col(Delivery.id)).where(*goes_on).exists(),
     )
     return select(is_work, _may_leave())
+
+
+def _is_behind_in_its_lane() -> Any:
+    return exists().where(
+        col(Trigger.lane) == col(Delivery.lane),
+        col(Trigger.event_id) < col(Delivery.event_id),
+        col(Trigger.state).in_(("delivering", "failed")),
+    )
 
 
 def _may_leave() -> Any:
