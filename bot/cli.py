@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.commands = of.choices
     _service(of)
     _folder(of)
+    _contracts(of)
     _upkeep(of)
     _audit(of)
     return parser
@@ -133,6 +134,29 @@ def _folder(of: Of) -> None:
     )
     manifest.add_argument(
         "--url", help="the public https address of this service, for HTTP; without it the manifest is for Socket Mode"
+    )
+
+
+def _contracts(of: Of) -> None:
+    contracts = of.add_parser("contracts", help="policy folders side by side", description="Compares policy folders.")
+    contracts.set_defaults(shown=contracts)
+    under = contracts.add_subparsers(title="commands", metavar="COMMAND")
+    contracts.commands = under.choices
+    diff = _add(
+        under,
+        "diff",
+        commands.contracts_diff,
+        "says what changes from one policy folder to another, and what breaks",
+        "Exits with 1 where a contract breaks something and its version is not higher, with 2 where a folder cannot "
+        "be read. Needs no environment.",
+    )
+    diff.add_argument("old", type=Path, metavar="OLD")
+    diff.add_argument("new", type=Path, metavar="NEW")
+    diff.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="text for people (default), json for machines, or annotations for GitHub Actions",
     )
 
 

@@ -72,6 +72,16 @@ def check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def contracts_diff(arguments: argparse.Namespace) -> int:
+    """What changes from one folder to another; 1 if something breaks whose version is not higher."""
+    from bot.comparing import compare, told
+
+    compared = compare(arguments.old, arguments.new)
+    if text := told(compared, arguments.format):
+        print(text)
+    return 1 if compared.without_step else 0
+
+
 def _count(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 

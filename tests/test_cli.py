@@ -25,7 +25,19 @@ from bot.slack.manifest import manifest
 from bot.starter import STARTER, write_starter
 from tests.processes import ROOT, pointsman
 
-COMMANDS = ["demo", "run", "init", "check", "schema", "manifest", "migrate", "doctor", "audit verify", "audit export"]
+COMMANDS = [
+    "demo",
+    "run",
+    "init",
+    "check",
+    "contracts diff",
+    "schema",
+    "manifest",
+    "migrate",
+    "doctor",
+    "audit verify",
+    "audit export",
+]
 
 
 def test_without_a_command_it_shows_its_help(tmp_path: Path) -> None:
