@@ -32,6 +32,9 @@ from bot.slack.words import cut
 log = logging.getLogger(__name__)
 C = TypeVar("C")
 
+DIRECT = "D"
+"""How Slack's ids of direct messages begin."""
+
 LOADING = modal("One moment", [section(":hourglass_flowing_sand: Looking it up…")])
 Filling = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -157,7 +160,7 @@ class Edge:
 
     async def tell(self, asker: Asker, told: Told) -> None:
         """Tells the person alone: where they asked, or else in a direct message. What cannot be told is logged."""
-        for way in (self._by_response_url, self._by_ephemeral, self._by_message):
+        for way in (self._by_response_url, self._in_conversation, self._by_message):
             try:
                 if await way(asker, told):
                     return
@@ -186,16 +189,20 @@ class Edge:
             body["thread_ts"] = asker.thread_ts
         return (await hook.send_dict(body)).status_code == 200
 
-    async def _by_ephemeral(self, asker: Asker, told: Told) -> bool:
+    async def _in_conversation(self, asker: Asker, told: Told) -> bool:
+        """For the person's eyes only; in a direct message everything is, and there it stays."""
         if not asker.channel:
             return False
-        await self.client.chat_postEphemeral(
-            channel=asker.channel,
-            user=asker.user,
-            thread_ts=asker.thread_ts,
-            text=cut(told.text, TEXT),
-            blocks=list(told.blocks) or None,
-        )
+        said: dict[str, Any] = {
+            "channel": asker.channel,
+            "thread_ts": asker.thread_ts,
+            "text": cut(told.text, TEXT),
+            "blocks": list(told.blocks) or None,
+        }
+        if asker.channel.startswith(DIRECT):
+            await self.client.chat_postMessage(**said)
+        else:
+            await self.client.chat_postEphemeral(user=asker.user, **said)
         return True
 
     async def _by_message(self, asker: Asker, told: Told) -> bool:

@@ -16,7 +16,7 @@ SHORTCUTS = (
     ("message", OPEN_CASE, "Open a case", "The thread of this message becomes a case"),
     ("global", OPEN_CASE_GLOBAL, "Open a case", "Opens a case, from a message or on its own"),
 )
-EVENTS = ("app_home_opened", "app_mention", "message.channels", "message.groups", "reaction_added")
+EVENTS = ("app_home_opened", "app_mention", "message.channels", "message.groups", "message.im", "reaction_added")
 SCOPES = (
     "app_mentions:read",
     "channels:history",

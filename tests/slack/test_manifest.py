@@ -23,6 +23,7 @@ OF_EVENTS = {
     "app_mention": {"app_mentions:read"},
     "message.channels": {"channels:history"},
     "message.groups": {"groups:history"},
+    "message.im": {"im:history"},
     "reaction_added": {"reactions:read"},
 }
 """The scopes that Slack asks for each event (docs.slack.dev, events)."""

@@ -1,4 +1,4 @@
-"""What happens in channels and on the Home tab: replies, mentions, emoji."""
+"""What happens in channels, in direct messages and on the Home tab: replies, mentions, words to us, emoji."""
 
 from __future__ import annotations
 
@@ -32,11 +32,15 @@ from store.models import Case
 OPENS, TAKES, RESOLVES = "rotating_light", "eyes", "white_check_mark"
 KEPT_SUBTYPES = (None, "file_share", "thread_broadcast")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_ADDRESSED = re.compile(rf"^\s*{_MENTION.pattern}[\s,:]*")
 
 
 async def message(edge: Edge, ack: AsyncAck, body: Body) -> BoltResponse | None:
-    """A reply in a case's thread is kept as its timeline. All else that is said in a channel is let pass."""
+    """A reply in a case's thread is kept as its timeline, and what is said to us directly is answered. All else that is
+    said in a channel is let pass."""
     event, asker = body["event"], of_event(body)
+    if event.get("channel_type") == "im":
+        return await _direct(edge, body)
     is_reply = event.get("thread_ts") not in (None, event.get("ts"))
     if not is_reply or event.get("subtype") not in KEPT_SUBTYPES or not asker.user or event.get("bot_id"):
         return None
@@ -57,6 +61,25 @@ async def _heard(edge: Edge, asker: Asker, body: Body) -> None:
         request_key=asker.key,
     )
     await edge.context.desk.run(heard_reply, reply, actor=await edge.actor(asker))
+
+
+async def _direct(edge: Edge, body: Body) -> BoltResponse | None:
+    """The words of `/case`, answered in the direct message. What is edited, deleted or our own is let pass."""
+    event = body["event"]
+    asker = replace(of_event(body), thread_ts=event.get("thread_ts"))
+    if event.get("subtype") or event.get("bot_id") or not asker.user:
+        return None
+    return await edge.event(asker, _said_to_us(edge, asker, str(event.get("text") or "")))
+
+
+async def _said_to_us(edge: Edge, asker: Asker, text: str) -> Told | None:
+    try:
+        asked = parse_case(_ADDRESSED.sub("", text))
+    except Misread as misread:
+        return await _once(edge, asker, Told(str(misread)))
+    if asked == Open(None, ""):
+        return await _once(edge, asker, Told("What is wrong? Write `open what is wrong`."))
+    return await _answered_once(edge, asker, asked)
 
 
 async def mention(edge: Edge, ack: AsyncAck, body: Body) -> BoltResponse | None:
@@ -81,6 +104,10 @@ async def _spoken(edge: Edge, asker: Asker, body: Body) -> Told | None:
         return await _once(edge, asker, Told(await opening.has_one(edge, case)))
     if isinstance(asked, commands.Queue) and case is not None:
         return await _once(edge, asker, Told(await reading.addressed(edge, case, "This thread is")))
+    return await _answered_once(edge, asker, asked)
+
+
+async def _answered_once(edge: Edge, asker: Asker, asked: commands.Typed) -> Told | None:
     told = await answered(edge, asker, asked)
     return told if told is None or not told.blocks else await _once(edge, asker, told)
 
