@@ -3,7 +3,6 @@ Set-based: all answers that wait are one call."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from bot.rules.sending import Backoff, next_attempt_at
 from store.columns import Instant
 from store.models import Attempt, Delivery
 from store.rows import insert_rows
+from store.sealing import desk_key, keyed
 
 
 class Verdict(StrEnum):
@@ -70,6 +70,7 @@ def attempted(tx: Tx, came: Sequence[Attempted]) -> list[None]:
     rows = {row.id: row for row in tx.session.execute(_LOCKED, {"ids": [each.claimed.id for each in came]})}
     mine = [each for each in came if _is_mine(each, rows.get(each.claimed.id))]
     insert_rows(tx.session, Attempt, [_evidence(tx, each) for each in mine])
+    key = desk_key(tx.session)
     moves, endings = [], []
     for each in mine:
         row = rows[each.claimed.id]
@@ -78,7 +79,7 @@ def attempted(tx: Tx, came: Sequence[Attempted]) -> list[None]:
         elif each.verdict is Verdict.UNKNOWN and (again_at := _again_at(tx, row, each)):
             moves.append(_move(row.id, state=row.state, due_at=again_at, attempts=row.attempts, because=each.because))
         else:
-            endings.append(_ending(row, each))
+            endings.append(_ending(row, each, key))
             moves.append(
                 _move(
                     row.id,
@@ -141,7 +142,7 @@ def _again_at(tx: Tx, row: Any, each: Attempted) -> datetime | None:
     )
 
 
-def _ending(row: Any, each: Attempted) -> Ending:
+def _ending(row: Any, each: Attempted, key: bytes) -> Ending:
     state = ENDS[each.verdict]
     if row.state == "finding" and each.verdict in (Verdict.UNKNOWN, Verdict.REFUSED):
         state = "dead"
@@ -158,7 +159,7 @@ def _ending(row: Any, each: Attempted) -> Ending:
         attempts=row.attempts,
         because=each.because,
         response=each.response,
-        response_digest=hashlib.sha256(each.response.encode()).hexdigest(),
+        response_digest=keyed(key, each.response),
     )
 
 

@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import and_, bindparam, exists, func, or_, select, update
 from sqlmodel import Session, col
 
+from bot.desk.kept import Kept, removed_from
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
+from bot.rules.redaction import restored
 from runbooks.contracts import Contract, Deliver
 from runbooks.policy import Policy
 from store.columns import Instant
@@ -53,7 +55,8 @@ class First:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery to carry on with now. `names` is what its texts and conditions see; `case_id` None: it is the first
-    of its event."""
+    of its event. `shown_event` is the event as it may be shown, `removed` what that leaves out (None: it was erased,
+    and there is nothing to send)."""
 
     id: int
     case_id: int | None
@@ -65,6 +68,8 @@ class Claimed:
     idempotency_key: str
     policy: Policy
     names: Mapping[str, Any]
+    shown_event: Mapping[str, Any]
+    removed: Mapping[str, Any] | None
 
 
 def deliver_of(policy: Policy, workflow: str) -> Deliver | None:
@@ -119,11 +124,16 @@ def claim(tx: Tx, limit: int) -> list[Claimed]:
     tx.session.connection().execute(_taken(), taken)
     wanted = select(Case).where(col(Case.id).in_({row.case_id for row in rows if row.case_id}))
     cases = {case.id: case for case in tx.session.execute(wanted).scalars()}
-    kept = dict(tx.session.execute(_CONTENTS, {"ids": [row.event_id for row in rows]}).all())
-    return [_claimed(tx, row, row.content or kept[row.event_id], cases.get(row.case_id)) for row in rows]
+    events = list(tx.session.execute(_CONTENTS, {"ids": [row.event_id for row in rows]}))
+    kept = {
+        event.id: Kept(event.content, out) for event, out in zip(events, removed_from(tx.session, events), strict=True)
+    }
+    return [_claimed(tx, row, kept[row.event_id], cases.get(row.case_id)) for row in rows]
 
 
-_CONTENTS = select(col(Event.id), col(Event.content)).where(col(Event.id).in_(bindparam("ids", expanding=True)))
+_CONTENTS = select(*(getattr(Event, name) for name in ("id", "content", "sealed", "subject_key"))).where(
+    col(Event.id).in_(bindparam("ids", expanding=True))
+)
 
 
 @cache
@@ -151,9 +161,9 @@ def _taken() -> Any:
     return mine.values(lease_until=bindparam("until", type_=Instant), attempts=table.c.attempts + 1)
 
 
-def _claimed(tx: Tx, row: Any, content: Mapping[str, Any], case: Case | None) -> Claimed:
+def _claimed(tx: Tx, row: Any, kept: Kept, case: Case | None) -> Claimed:
     policy = tx.policies.compiled(tx.session, row.policy_digest)
-    names = {"event": content, "now": tx.now, "case": case_names(case) if case else {}}
+    names = {"event": restored(kept.shown, kept.removed or {}), "now": tx.now, "case": case_names(case) if case else {}}
     return Claimed(
         row.id,
         row.case_id,
@@ -165,6 +175,8 @@ def _claimed(tx: Tx, row: Any, content: Mapping[str, Any], case: Case | None) ->
         row.idempotency_key,
         policy,
         names,
+        kept.shown,
+        kept.removed,
     )
 
 

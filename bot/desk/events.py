@@ -3,9 +3,9 @@ with a case. Set-based, as intake is: all that wait are one call."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, update
@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, update
 from bot.desk import deliveries
 from bot.desk.holding import held_report, misfit
 from bot.desk.intake import Report, report_many
+from bot.desk.kept import Came, keep
 from bot.desk.once import KeyReused, Submission, once
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
@@ -23,6 +24,7 @@ from store.contract_models import Trigger
 from store.ids import take
 from store.models import Event
 from store.rows import insert_rows, lock_rows
+from store.sealing import desk_key, keyed
 
 ANSWERS = {Verdict.ACCEPT: "accepted", Verdict.IGNORE: "ignored", Verdict.QUARANTINE: "quarantined"}
 
@@ -81,7 +83,8 @@ def receive(tx: Tx, submissions: Sequence[Submission[Arrival]]) -> list[tuple[Ar
 
 
 def _take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
-    judged = [_judge(tx, arrival) for arrival in arrivals]
+    digest = partial(keyed, desk_key(tx.session))
+    judged = [_judge(tx, arrival, digest) for arrival in arrivals]
     known = _known(tx, judged)
     fresh: list[_Judged] = []
     again: list[tuple[_Judged, _Known]] = []
@@ -102,15 +105,14 @@ def _take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
     return [_answer(each, known[each.key]) for each in judged]
 
 
-def _judge(tx: Tx, arrival: Arrival) -> _Judged:
+def _judge(tx: Tx, arrival: Arrival, digest: Callable[[str], str]) -> _Judged:
     contract = tx.policy.workflows.get(arrival.workflow)
     schema = tx.policy.event_schemas.get(arrival.workflow)
     violations = schema.misfits(arrival.content) if schema else ()
     names = {"event": arrival.content, "now": tx.now}
-    admission = admit(contract, arrival.content, violations, names=names)
-    digest = hashlib.sha256(sameness(contract, arrival.content).encode()).hexdigest()
+    admission = admit(contract, arrival.content, violations, names=names, digest=digest)
     found = misfit(tx, arrival.workflow, admission, arrival.content)
-    return _Judged(arrival, contract, admission, digest, found)
+    return _Judged(arrival, contract, admission, digest(sameness(contract, arrival.content)), found)
 
 
 def _known(tx: Tx, judged: Sequence[_Judged]) -> dict[str, _Known]:
@@ -128,21 +130,16 @@ _CAME_BEFORE = (
 
 
 def _keep(tx: Tx, judged: Sequence[_Judged]) -> None:
-    """Keeps what came, as it came."""
-    rows = []
+    """Keeps what came; what may not be shown of it is sealed."""
     for each, event_id in zip(judged, take(tx.session, Event, len(judged)), strict=True):
         each.event_id = event_id
-        rows.append(
-            {
-                "id": event_id,
-                "workflow": each.arrival.workflow,
-                "key": None,
-                "content": dict(each.arrival.content),
-                "digest": each.digest,
-                "received_at": tx.now,
-            }
-        )
-    insert_rows(tx.session, Event, rows)
+    keep(tx, [_came(each) for each in judged])
+
+
+def _came(each: _Judged) -> Came:
+    came, admission = each.arrival, each.admission
+    is_misfit = admission.verdict is Verdict.QUARANTINE
+    return Came(each.event_id, came.workflow, came.content, each.digest, subject=admission.subject, is_misfit=is_misfit)
 
 
 def _report(tx: Tx, fresh: Sequence[_Judged]) -> None:

@@ -5,16 +5,14 @@ writes each table once."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import rfc8785
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
+from bot.desk.kept import Came, content_digest, hidden_of, keep
 from bot.desk.once import KeyReused, Submission, once
 from bot.desk.opening import Opening, open_cases, report_row
 from bot.desk.people import reach
@@ -24,10 +22,10 @@ from bot.rules.actors import SYSTEM, Actor
 from bot.rules.fingerprint import fingerprint, match_key
 from bot.rules.routing import Routing, route
 from runbooks.templates import ExpressionFault, Missing
-from store.audit import canonical
 from store.ids import take
 from store.models import Case, Event, ExceptionReport
 from store.rows import insert_rows, lock_rows
+from store.sealing import desk_key, keyed
 
 OTHER = "other"
 
@@ -112,37 +110,22 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
 
 
 def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
-    """Keeps the events that came along; the id of each report's event."""
+    """Keeps the events that came along, without what is redacted; the id of each report's event."""
     having = [report for report in reports if report.event is not None and report.event_id is None]
     if not having:
         return [report.event_id for report in reports]
     ids = take(tx.session, Event, len(having))
-    rows = [
-        {
-            "id": event_id,
-            "workflow": report.workflow,
-            "key": report.event_key,
-            "content": dict(report.event or {}),
-            "digest": _digest(report.event),
-            "received_at": tx.now,
-        }
-        for event_id, report in zip(ids, having, strict=True)
-    ]
-    insert_rows(tx.session, Event, rows)
+    keep(tx, [_came(tx, report, event_id) for event_id, report in zip(ids, having, strict=True)])
     left = iter(ids)
     return [
         next(left) if report.event is not None and report.event_id is None else report.event_id for report in reports
     ]
 
 
-def _digest(content: Any) -> str:
-    """SHA-256 over canonical JSON; where RFC 8785 refuses a number (beyond 2^53), over JSON with sorted keys: what an
-    automation sent is kept all the same."""
-    try:
-        text = canonical(content)
-    except rfc8785.CanonicalizationError:
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _came(tx: Tx, report: Report, event_id: int) -> Came:
+    content = report.event or {}
+    digest = content_digest(desk_key(tx.session), content)
+    return Came(event_id, report.workflow, content, digest, key=report.event_key, subject=report.subject)
 
 
 def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
@@ -155,26 +138,30 @@ def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
         "failure_mode": report.failure_mode,
         "opened_at": tx.now,
     }
-    names = {"event": report.event or {}, "case": case, "now": tx.now}
+    event = report.event or {}
+    names = {"event": event, "case": case, "now": tx.now}
+    hidden = hidden_of(tx.policy, report.workflow, event, is_misfit=report.event_id is not None)
     routing = route(
         tx.policy,
         workflow=report.workflow,
         failure_mode=report.failure_mode,
         names=names,
+        shown_event=hidden.content if hidden.removed else None,
         asked_priority=report.priority,
     )
-    group = _group(routing, names)
+    group = _group(tx, routing, names)
     print_ = fingerprint(report.workflow, report.failure_mode, title=report.title, subject=report.subject, group=group)
     key = match_key(report.workflow, dedup_key=report.dedup_key, fingerprint=print_)
     return _Prepared(report, routing, print_, key, event_id)
 
 
-def _group(routing: Routing, names: Mapping[str, Any]) -> str | None:
-    """What the contract groups by; None: it does not say, or its field is missing from this event."""
+def _group(tx: Tx, routing: Routing, names: Mapping[str, Any]) -> str | None:
+    """What the contract groups by, as a keyed digest: it may be personal. None: it does not say, or its field is
+    missing from this event."""
     if routing.terms.group_by is None:
         return None
     try:
-        return routing.terms.group_by.render_text(names)
+        return keyed(desk_key(tx.session), routing.terms.group_by.render_text(names))
     except (Missing, ExpressionFault):
         return None
 

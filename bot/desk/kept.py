@@ -21,6 +21,14 @@ from store.sealing import Sealed, ToSeal, desk_key, keyed, seal, subject_key_of,
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """An event as it may be shown, and what that leaves out; None where its subject was erased."""
+
+    shown: Mapping[str, Any]
+    removed: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Came:
     """An event to be kept. `is_misfit`: what its schema does not declare is hidden as well."""
 
@@ -75,7 +83,7 @@ def content_digest(key: bytes, content: Any) -> str:
     return keyed(key, text)
 
 
-def removed_from(session: Session, events: Sequence[Event]) -> list[Mapping[str, Any] | None]:
+def removed_from(session: Session, events: Sequence[Any]) -> list[Mapping[str, Any] | None]:
     """What was taken out of each event; None where its subject was erased."""
     having = [
         Sealed(event.id, event.subject_key, event.sealed) for event in events if event.sealed and event.subject_key

@@ -12,6 +12,7 @@ from sqlmodel import col
 from bot.desk.tx import Tx
 from store.models import SeenRequest
 from store.rows import insert_rows
+from store.sealing import desk_key, keyed
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
@@ -84,6 +85,7 @@ def _answered_before(
     keys = {each.key: each.digest for each in submissions if each.key}
     if not keys:
         return {}
+    keys = {key: _digest(tx, digest) for key, digest in keys.items()}
     rows = tx.session.execute(_SEEN, {"keys": list(keys)})
     return {key: _answer_of(answer, result) if digest == keys[key] else KeyReused() for key, digest, answer in rows}
 
@@ -92,9 +94,19 @@ def _answer_of(answer: Mapping[str, Any] | None, result: type[R]) -> tuple[R, ..
     return tuple(result(**kept) for kept in (answer or {})["results"])
 
 
+def _digest(tx: Tx, digest: str) -> str:
+    """What a body is known by afterwards: keyed, because a body may be about a person."""
+    return keyed(desk_key(tx.session), digest)
+
+
 def _remember(tx: Tx, answered: Sequence[tuple[Submission[Any], Any]]) -> None:
     rows = [
-        {"key": each.key, "at": tx.now, "digest": each.digest, "answer": {"results": [asdict(one) for one in answer]}}
+        {
+            "key": each.key,
+            "at": tx.now,
+            "digest": _digest(tx, each.digest),
+            "answer": {"results": [asdict(one) for one in answer]},
+        }
         for each, answer in answered
         if each.key and isinstance(answer, tuple)
     ]

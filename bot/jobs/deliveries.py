@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,15 +17,18 @@ from bot.desk.attempts import Attempted, Verdict, attempted
 from bot.desk.deliveries import Claimed
 from bot.desk.desk import Desk
 from bot.rules.actors import SYSTEM
+from bot.rules.redaction import HIDDEN, as_shown, struck_out
 from bot.settings import SettingsFault, read_secret
 from runbooks.calls import Answer, Caller, Filled, fill
 from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Deliver
+from runbooks.request import Request
 from runbooks.templates import ExpressionFault, Missing
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
+ERASED = "the event is about somebody whose data was erased: it cannot be sent any more"
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 
@@ -64,6 +68,8 @@ class Deliveries:
         await self._desk.run_joined(attempted, came)
 
     async def _attempt(self, claimed: Claimed) -> Attempted:
+        if claimed.removed is None:
+            return _impossible(claimed, ERASED)
         deliver = claimed.policy.workflows[claimed.workflow].deliver
         assert deliver is not None
         assert deliver.request is not None
@@ -76,7 +82,7 @@ class Deliveries:
         timeout = (deliver.timeout or connector.timeout).seconds
         headers = {} if claimed.phase == "finding" else {"Idempotency-Key": claimed.idempotency_key}
         answer = await self._caller.send(connector, resolved, filled, timeout=timeout, headers=headers)
-        return _read(claimed, deliver, filled, answer)
+        return _hidden(_read(claimed, deliver, filled, answer), request)
 
     def _connector(self, claimed: Claimed, name: str) -> tuple[Connector, Resolved]:
         connector = claimed.policy.connectors[name]
@@ -109,6 +115,29 @@ def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer) ->
         random.random(),  # noqa: S311
         _retry_after(answer),
     )
+
+
+def _hidden(came: Attempted, request: Request) -> Attempted:
+    """The evidence as it may be kept: without what is redacted in the event, should the answer repeat it."""
+    claimed = came.claimed
+    if not claimed.removed:
+        return came
+    values = list(claimed.removed.values())
+    shown = as_shown(came.request, _without_redacted(request, claimed))
+    return replace(
+        came,
+        request=shown if isinstance(shown, dict) else {"request": HIDDEN},
+        response=struck_out(came.response, values),
+        error=struck_out(came.error, values),
+        because=struck_out(came.because, values),
+    )
+
+
+def _without_redacted(request: Request, claimed: Claimed) -> Any:
+    try:
+        return fill(request, {**claimed.names, "event": claimed.shown_event}).on_record()
+    except (Missing, ExpressionFault):
+        return HIDDEN
 
 
 def _verdict(claimed: Claimed, deliver: Deliver, names: Mapping[str, Any], answer: Answer) -> tuple[Verdict, str]:

@@ -3,9 +3,8 @@ before anything is computed from it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,35 +43,44 @@ def admit(
     violations: tuple[Violation, ...],
     *,
     names: Mapping[str, Any],
+    digest: Callable[[str], str],
 ) -> Admission:
-    """The decision for an event of this workflow. One that does not fit its schema is known by the digest of what
+    """The decision for an event of this workflow. One that does not fit its schema is known by the `digest` of what
     came, and its subject is told if it can be had. Without a contract or a trigger there is nothing to hold it to."""
     trigger = contract.trigger if contract else None
     if contract is None:
-        return Admission(Verdict.QUARANTINE, _by_content(content), None, "no contract is named so", "other")
+        return Admission(Verdict.QUARANTINE, _by_content(digest, content), None, "no contract is named so", "other")
     if trigger is None:
-        return Admission(Verdict.QUARANTINE, _by_content(content), None, "the contract has no trigger", "other")
+        return Admission(Verdict.QUARANTINE, _by_content(digest, content), None, "the contract has no trigger", "other")
     subject = _rendered(trigger.subject, names)
     if violations:
-        identity = _by_content(_without(content, trigger.ignore))
+        identity = _by_content(digest, _without(content, trigger.ignore))
         return Admission(
             Verdict.QUARANTINE, identity, subject, "it does not fit its schema", "schema_drift", violations
         )
     try:
         identity = trigger.id.render_text(names)[:LONGEST_IDENTITY]
     except Missing as missing:
-        return _nameless(contract, content, subject, missing)
+        return _nameless(contract, content, subject, missing, digest)
     except ExpressionFault as fault:
         because = f"trigger.id: {fault}"
-        return Admission(Verdict.QUARANTINE, _by_content(content), subject, because, "policy_fault", fault=because)
+        return Admission(
+            Verdict.QUARANTINE, _by_content(digest, content), subject, because, "policy_fault", fault=because
+        )
     return _by_preconditions(contract, identity, subject, names)
 
 
-def _nameless(contract: Contract, content: Mapping[str, Any], subject: str | None, missing: Missing) -> Admission:
+def _nameless(
+    contract: Contract,
+    content: Mapping[str, Any],
+    subject: str | None,
+    missing: Missing,
+    digest: Callable[[str], str],
+) -> Admission:
     """It fits its schema, but what it is known by is not in it."""
     assert contract.trigger is not None
     violation = Violation("", "identity", f"what trigger.id needs: {missing}", "nothing")
-    identity = _by_content(_without(content, contract.trigger.ignore))
+    identity = _by_content(digest, _without(content, contract.trigger.ignore))
     because = f"it cannot be told apart: {missing}"
     return Admission(Verdict.QUARANTINE, identity, subject, because, "schema_drift", (violation,))
 
@@ -114,8 +122,8 @@ def _rendered(text: Text | None, names: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _by_content(content: Mapping[str, Any]) -> str:
-    return f"content:{hashlib.sha256(_text(content).encode()).hexdigest()}"
+def _by_content(digest: Callable[[str], str], content: Mapping[str, Any]) -> str:
+    return f"content:{digest(_text(content))}"
 
 
 def _text(content: Any) -> str:

@@ -139,6 +139,8 @@ def _sentence(fault: _Fault) -> str:
             return f"{place} is {_TYPES.get(violation.found, violation.found)}, {wanted} was wanted"
         case "format":
             return f"{place} is no {violation.wanted}"
+        case "identity":
+            return f"there is nothing to know the event by: {violation.wanted}"
         case "undeclared":
             return f"{place} holds fields that the contract does not declare"
         case _:

@@ -39,6 +39,8 @@ def wholly_masked(content: Mapping[str, Any]) -> Masked:
 
 def restored(content: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, Any]:
     """The event with what was taken out in its place again."""
+    if not removed:
+        return dict(content)
     whole = deepcopy(dict(content))
     for pointer, value in removed.items():
         _replace(whole, parts_of(pointer), deepcopy(value))

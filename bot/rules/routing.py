@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from bot.rules.redaction import HIDDEN
 from runbooks.contracts import Contract, Mode, RoutingRule
 from runbooks.lengths import Length
 from runbooks.policy import Policy
@@ -13,7 +14,6 @@ from runbooks.team import Ladders, Priority
 from runbooks.templates import ExpressionFault, Text
 
 UNROUTED_PRIORITY = "P3"
-HIDDEN = "•••"
 LOOP_PROOF = ("policy_fault", "dead_letter")
 """Failure modes of the machine itself that pass by the routing rules, so that a faulty rule cannot loop."""
 
@@ -47,11 +47,18 @@ class Routing:
 
 
 def route(
-    policy: Policy, *, workflow: str, failure_mode: str, names: Mapping[str, Any], asked_priority: str | None = None
+    policy: Policy,
+    *,
+    workflow: str,
+    failure_mode: str,
+    names: Mapping[str, Any],
+    shown_event: Mapping[str, Any] | None = None,
+    asked_priority: str | None = None,
 ) -> Routing:
     """The routing of an exception. The first routing rule whose condition is met wins over the mode's own terms;
     a condition over a field that is missing is not met, and that is said. `asked_priority` is what the reporter
-    asked for: it wins over the mode, not over a rule. An unknown workflow goes to `defaults.unrouted` at P3."""
+    asked for: it wins over the mode, not over a rule. An unknown workflow goes to `defaults.unrouted` at P3. The facts
+    hold what `shown_event` (None: the event itself) shows of what the conditions read."""
     contract = policy.workflows.get(workflow)
     if contract is None:
         return Routing(terms(policy, None, failure_mode, None, asked_priority), _unknown(workflow), {}, ())
@@ -62,7 +69,8 @@ def route(
             {},
             (),
         )
-    return _by_rules(policy, contract, failure_mode, names, asked_priority)
+    shown = names if shown_event is None else {**names, "event": shown_event}
+    return _by_rules(policy, contract, failure_mode, names, shown, asked_priority)
 
 
 def _unknown(workflow: str) -> str:
@@ -70,13 +78,18 @@ def _unknown(workflow: str) -> str:
 
 
 def _by_rules(
-    policy: Policy, contract: Contract, failure_mode: str, names: Mapping[str, Any], asked_priority: str | None
+    policy: Policy,
+    contract: Contract,
+    failure_mode: str,
+    names: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    asked_priority: str | None,
 ) -> Routing:
     facts: dict[str, Any] = {}
     not_met: list[str] = []
     fault = None
     for rule in contract.routing:
-        facts.update(_shown(rule.when.facts(names), contract))
+        facts.update(_facts(rule, names, shown))
         try:
             decision = rule.when.decide(names)
         except ExpressionFault as raised:
@@ -90,10 +103,13 @@ def _by_rules(
     return Routing(chosen, _mode_words(contract, failure_mode), facts, tuple(not_met), fault)
 
 
-def _shown(facts: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
-    """The facts as they may be kept: what the contract redacts is shown to nobody."""
-    hidden = {f"event.{name}" for name in contract.trigger.redact} if contract.trigger else set()
-    return {path: HIDDEN if path in hidden else value for path, value in facts.items()}
+def _facts(rule: RoutingRule, names: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What the condition read, as it may be kept: where the event as it is shown gives something else, it is hidden."""
+    facts = rule.when.facts(names)
+    if shown is names:
+        return facts
+    seen = rule.when.facts(shown)
+    return {path: value if path in seen and seen[path] == value else HIDDEN for path, value in facts.items()}
 
 
 def _mode_words(contract: Contract, failure_mode: str) -> str:

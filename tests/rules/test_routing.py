@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.rules.routing import HIDDEN, Routing, route, terms_of
+from bot.rules.redaction import HIDDEN
+from bot.rules.routing import Routing, route, terms_of
 from bot.rules.windows import lengths_for
 from runbooks.lengths import parse_length
 from runbooks.policy import Policy, load
@@ -23,10 +24,16 @@ def policy(policy_files: dict[str, str]) -> Policy:
 
 
 def routed(
-    policy: Policy, workflow: str, mode: str, *, event: dict[str, Any] | None = None, asked: str | None = None
+    policy: Policy,
+    workflow: str,
+    mode: str,
+    *,
+    event: dict[str, Any] | None = None,
+    shown: dict[str, Any] | None = None,
+    asked: str | None = None,
 ) -> Routing:
     names = {"event": event or {}, "case": {"title": "It failed"}, "now": NOW}
-    return route(policy, workflow=workflow, failure_mode=mode, names=names, asked_priority=asked)
+    return route(policy, workflow=workflow, failure_mode=mode, names=names, shown_event=shown, asked_priority=asked)
 
 
 # workflow, failure mode, event -> route, owner, priority, rule
@@ -120,13 +127,14 @@ def test_a_condition_that_is_no_yes_or_no_is_a_fault_of_the_policy_and_the_next_
     assert routing.terms.owner == "customer-success"
 
 
-def test_what_is_redacted_is_not_among_the_facts(policy_files: dict[str, str]) -> None:
+def test_what_is_hidden_is_not_among_the_facts(policy_files: dict[str, str]) -> None:
     path = "workflows/lead-routing.yml"
-    rule = "routing:\n  - name: Own people\n    when: event.email == 'a@acme.test'\n    priority: P4\n"
+    rule = "routing:\n  - name: Own people\n    when: event.tier == 'vip' and event.email == 'a@acme.test'\n"
     changed = load(policy_files | {path: policy_files[path] + "\n" + rule})
-    routing = routed(changed, "lead-routing", "other", event={"email": "a@acme.test"})
+    event, shown = {"tier": "vip", "email": "a@acme.test"}, {"tier": "vip", "email": HIDDEN}
+    routing = routed(changed, "lead-routing", "other", event=event, shown=shown)
     assert routing.terms.rule == "Own people"
-    assert routing.facts == {"event.email": HIDDEN}
+    assert routing.facts == {"event.tier": "vip", "event.email": HIDDEN}
 
 
 def test_the_terms_of_a_case_are_found_again_by_their_names(policy: Policy) -> None:
