@@ -29,9 +29,9 @@ def owe_page_updates(tx: Tx, cases: Iterable[Case]) -> None:
     if not now:
         return
     rows = tx.session.execute(_pages(), {"cases": list(now)})
-    for page_id, case_id, payload, result in rows:
+    for page_id, case_id, reader, payload, result in rows:
         if result and result.get("ts") and result.get("shown") != now[case_id]:
-            place = {"page": page_id, "ts": result["ts"]}
+            place = {"page": page_id, "ts": result["ts"], "reader": reader}
             tx.owe(
                 "page_update",
                 f"page_update:{page_id}",
@@ -53,7 +53,7 @@ def _pages() -> Any:
     table = Owed.__table__  # type: ignore[attr-defined]
     outbox = table.c
     is_one = outbox.case_id.in_(bindparam("cases", expanding=True)), outbox.kind == _word("page")
-    return select(outbox.id, outbox.case_id, outbox.payload, outbox.result).where(
+    return select(outbox.id, outbox.case_id, outbox.channel, outbox.payload, outbox.result).where(
         *is_one, outbox.state == _word("sent")
     )
 

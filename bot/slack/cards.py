@@ -199,7 +199,7 @@ def _sent(facts: CardFacts, last: Delivery) -> str:
 def _going_on(facts: CardFacts, now: datetime) -> Iterator[str]:
     case = facts.case
     if case.acknowledged_by and case.lease_until:
-        holder = facts.names.person(case.acknowledged_by)
+        holder = facts.names.person(case.assignee or case.acknowledged_by)
         yield f"{holder} has it until {date(case.lease_until)}; then it is queued again."
     if case.snoozed_until and case.snoozed_until > now:
         yield f"Reminders are silent until {date(case.snoozed_until)}."

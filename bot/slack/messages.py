@@ -38,18 +38,23 @@ def _from_thread(case: Case, known: Names) -> str:
     return f"{by} opened it from a thread, for {role}. To be acknowledged by {date(case.acknowledge_due_at)}."
 
 
-def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: datetime) -> Drawn:
+def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: datetime, *, reader: str) -> Drawn:
     """A direct message to somebody who is to act: what, why them, by when, and the buttons for it."""
     case = facts.case
     title = f"{MARKS[case.state]} *{case.priority}* {_named(case, url)}"
     why = _why(facts, payload)
-    blocks = [section(title), *_matter(case), section(why), context(_due(facts))]
+    blocks = [section(title), *_matter(case), section(why), context(_due(facts, reader))]
     if case.is_open:
         buttons = [button("Escalate", ESCALATE, seen(case, now))]
-        if not case.acknowledged_at:
+        if _can_be_taken(case, reader):
             buttons.insert(0, button("Acknowledge", ACKNOWLEDGE, seen(case, now), style="primary"))
         blocks.append(actions(buttons, block_id=block_id(case, now)))
     return Drawn(f"{case.priority} {case.ref} {quote(case.title, 200)}: {why}", tuple(blocks))
+
+
+def _can_be_taken(case: Case, reader: str) -> bool:
+    """Whether nobody has acknowledged it, or only somebody else who gave it to the reader."""
+    return not case.acknowledged_at or (case.assignee == reader and case.acknowledged_by != reader)
 
 
 def _matter(case: Case) -> Iterator[Block]:
@@ -82,12 +87,13 @@ def _why(facts: CardFacts, payload: Mapping[str, Any]) -> str:
     return f"{said} You are told for *{facts.names.role(str(payload['role']))}*{because}."
 
 
-def _due(facts: CardFacts) -> str:
+def _due(facts: CardFacts, reader: str) -> str:
     case = facts.case
     if not case.is_open:
         return ending(facts)
     holder = case.assignee or case.acknowledged_by
     if case.acknowledged_by:
-        return f"{facts.names.person(holder)} has it. To be resolved by {date(case.resolve_due_at)}."
+        has_it = "You have it" if holder == reader else f"{facts.names.person(holder)} has it"
+        return f"{has_it}. To be resolved by {date(case.resolve_due_at)}."
     was = "It was to be acknowledged" if case.response_breached_at else "To be acknowledged"
     return f"{was} by {date(case.acknowledge_due_at)}. To be resolved by {date(case.resolve_due_at)}."

@@ -96,7 +96,7 @@ class _Sending:
         facts = await self._facts(owed)
         case = facts.case
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
-        drawn = page(facts, owed.payload, url, self.context.clock.now())
+        drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=owed.channel)
         channel = await self._direct(owed.channel) if owed.maybe_sent else owed.channel
         sent = await self._post(owed, _Post(channel, drawn, owed.key))
         return {**sent, "shown": None if owed.maybe_sent else shown(case)}
@@ -106,7 +106,7 @@ class _Sending:
         facts = await self._facts(owed)
         case, place = facts.case, {"channel": owed.channel, "shown": shown(facts.case)}
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
-        drawn = page(facts, owed.payload, url, self.context.clock.now())
+        drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=str(owed.payload["reader"]))
         try:
             await self._update(owed.channel, str(owed.payload["ts"]), drawn)
         except (SlackApiError, Undelivered) as fault:

@@ -32,6 +32,21 @@ async def test_a_direct_message_says_who_took_the_case_how_it_ended_and_that_it_
     assert first.buttons == told_again.buttons == ["Acknowledge", "Escalate"]
 
 
+@on_both_engines
+async def test_whoever_a_case_is_given_to_reads_that_they_have_it_and_can_say_that_they_are_on_it(stage: Stage) -> None:
+    ref = await stage.report(**NOTICE)
+    await stage.press(ADA, "Acknowledge", on=ref)
+    await stage.type(ADA, f"/case assign {ref} <@{BEN}>")
+    for told in stage.slack.dms(BEN):
+        assert "You have it. To be resolved by" in told.shown
+        assert told.buttons == ["Acknowledge", "Escalate"]
+    assert "*Ben Ortiz* has it until" in stage.card(ref).shown
+    await stage.slack.click(BEN, stage.slack.dms(BEN)[-1], text="Acknowledge")
+    await stage.settle()
+    assert stage.case(ref).acknowledged_by == BEN
+    assert [told.buttons for told in stage.slack.dms(BEN)] == [["Escalate"], ["Escalate"]]
+
+
 async def test_a_direct_message_that_left_before_the_card_gets_its_link(stage: Stage) -> None:
     ref = await stage.report(**NOTICE)
     case = stage.case(ref)
