@@ -37,6 +37,14 @@ class Trigger(SQLModel, table=True):
         Index("triggers_by_arrival", "workflow", "received_at"),
         Index("triggers_of_case", "case_id", "event_id"),
         index_where("triggers_in_quarantine", "workflow", "event_id", where="state = 'quarantined'"),
+        index_where("triggers_of_drills", "workflow", "received_at", where="is_drill"),
+        index_where(
+            "triggers_astray",
+            "workflow",
+            "received_at",
+            "state",
+            where="state IN ('failed', 'quarantined', 'ignored', 'shadowed', 'released', 'dropped')",
+        ),
         index_where(
             "triggers_in_lane", "lane", "event_id", where="lane IS NOT NULL AND state IN ('delivering', 'failed')"
         ),
@@ -88,6 +96,7 @@ class Expected(SQLModel, table=True):
         one_of("state", ("waiting", "done", "failed", "missing", "late")),
         Index("expected_by_key", "workflow", "key"),
         index_where("expected_due", "due_at", where="due_at IS NOT NULL"),
+        index_where("expected_in_vain", "workflow", "event_id", where="state IN ('missing', 'failed')"),
         index_where("expected_taken", "lease_until", where="lease_until IS NOT NULL"),
     )
     event_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="events.id")
@@ -103,13 +112,15 @@ class Expected(SQLModel, table=True):
 
 
 class OutcomeCame(SQLModel, table=True):
-    """An outcome that came, matched with its event or kept until one comes."""
+    """An outcome that came, matched with its event or kept until one comes; `superseded`: its event was delivered
+    again since."""
 
     __tablename__: ClassVar[str] = "outcomes"
     __table_args__ = (
-        one_of("state", ("matched", "early", "unmatched")),
-        Index("outcomes_by_key", "workflow", "key", "id"),
-        index_where("outcomes_unmatched", "workflow", "id", where="state <> 'matched'"),
+        one_of("state", ("matched", "early", "unmatched", "superseded")),
+        Index("outcomes_by_key", "key", "workflow", "id"),
+        Index("outcomes_of_event", "event_id"),
+        index_where("outcomes_kept", "state", "id", where="state IN ('early', 'unmatched')"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     workflow: str
@@ -170,35 +181,39 @@ class ConnectorState(SQLModel, table=True):
 
 
 class PolicyProposal(SQLModel, table=True):
-    """A folder that waits for people's yes, and what became of it."""
+    """A folder that waits for people's yes or needed none, and what became of it. `replaced`: it was in force, and
+    another one is; `superseded`: another folder came before it had all that it needed."""
 
     __tablename__: ClassVar[str] = "proposals"
     __table_args__ = (
-        one_of("state", ("proposed", "in_force", "superseded", "withdrawn", "rolled_back")),
+        one_of("state", ("proposed", "in_force", "replaced", "superseded", "withdrawn", "rolled_back")),
         index_where("one_proposal_waits", "state", where="state = 'proposed'", unique=True),
+        Index("proposals_of_digest", "digest", "id"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     digest: str = Field(foreign_key="policies.digest")
-    before: str = Field(foreign_key="policies.digest")
+    before: str | None = Field(default=None, foreign_key="policies.digest")
     state: str
     proposed_at: datetime = Field(sa_type=Instant)
     decided_at: datetime | None = Field(default=None, sa_type=Instant)
     decided_by: str | None = None
     needs: list[dict[str, Any]] = Field(default_factory=list, sa_type=Document)
-    """The yeses that it takes: of which role, for which part of the folder."""
+    """The yeses that it takes: for which part of the folder, of which seats and roles."""
+    told: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    """The difference in words, and what it would have done to what came lately."""
     channel: str | None = None
     card_ts: str | None = None
     version: int = 1
 
 
 class Approval(SQLModel, table=True):
-    """Somebody's yes to a proposal, for one of the parts that need it."""
+    """Somebody's yes to a proposal, for one of the parts that need it: `seats` are those that the person could fill."""
 
     __tablename__: ClassVar[str] = "approvals"
     proposal_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="proposals.id")
     part: str = Field(primary_key=True)
-    role: str = Field(primary_key=True)
-    person: str
+    person: str = Field(primary_key=True)
+    seats: list[str] = Field(default_factory=list, sa_type=Document)
     at: datetime = Field(sa_type=Instant)
 
 
@@ -223,14 +238,23 @@ class Drill(SQLModel, table=True):
     """A failure that was played through the running service, and how it was caught."""
 
     __tablename__: ClassVar[str] = "drills"
-    __table_args__ = (one_of("state", ("running", "caught", "missed")), Index("drills_by_start", "started_at"))
+    __table_args__ = (
+        one_of("state", ("asked", "running", "caught", "missed", "impossible")),
+        Index("drills_of_event", "event_id"),
+        index_where("drills_to_play", "id", where="state IN ('asked', 'running')"),
+    )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     name: str
-    workflow: str
+    workflow: str | None = None
+    """None until it is played: the first workflow that it can be played with."""
     by: str
-    started_at: datetime = Field(sa_type=Instant)
-    state: str = "running"
-    gives_up_at: datetime = Field(sa_type=Instant)
+    asked_at: datetime = Field(sa_type=Instant)
+    state: str = "asked"
+    because: str = ""
+    """What is played, or why it cannot be."""
+    started_at: datetime | None = Field(default=None, sa_type=Instant)
+    gives_up_at: datetime | None = Field(default=None, sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
     event_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="events.id")
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
     detected_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -124,6 +124,7 @@ class Case(SQLModel, table=True):
     closed_at: datetime | None = Field(default=None, sa_type=Instant)
     resolution: str | None = None
     reopened: int = 0
+    is_drill: bool = False
     channel: str
     thread_ts: str | None = None
     card_ts: str | None = None

@@ -213,6 +213,7 @@ def _cases_columns() -> list[sa.Column[Any]]:
         sa.Column("closed_at", INSTANT, nullable=True),
         sa.Column("resolution", sa.String(), nullable=True),
         sa.Column("reopened", sa.Integer(), nullable=False),
+        sa.Column("is_drill", sa.Boolean(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("thread_ts", sa.String(), nullable=True),
         sa.Column("card_ts", sa.String(), nullable=True),

@@ -94,12 +94,13 @@ def _outcomes() -> None:
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("event_id", BIG, nullable=True),
-        sa.CheckConstraint("state IN ('matched', 'early', 'unmatched')", name="state_known"),
+        sa.CheckConstraint("state IN ('matched', 'early', 'unmatched', 'superseded')", name="state_known"),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="outcomes_event_id_fkey"),
         sa.PrimaryKeyConstraint("id", name="outcomes_pkey"),
     )
-    op.create_index("outcomes_by_key", "outcomes", ["workflow", "key", "id"])
-    _partial("outcomes_unmatched", "outcomes", ["workflow", "id"], where="state <> 'matched'")
+    op.create_index("outcomes_by_key", "outcomes", ["key", "workflow", "id"])
+    _partial("outcomes_kept", "outcomes", ["state", "id"], where="state IN ('early', 'unmatched')")
+    op.create_index("outcomes_of_event", "outcomes", ["event_id"])
 
 
 def _proposals() -> None:
@@ -107,22 +108,25 @@ def _proposals() -> None:
         "proposals",
         sa.Column("id", BIG, nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("before", sa.String(), nullable=False),
+        sa.Column("before", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("proposed_at", INSTANT, nullable=False),
         sa.Column("decided_at", INSTANT, nullable=True),
         sa.Column("decided_by", sa.String(), nullable=True),
         sa.Column("needs", DOCUMENT, nullable=False),
+        sa.Column("told", DOCUMENT, nullable=False),
         sa.Column("channel", sa.String(), nullable=True),
         sa.Column("card_ts", sa.String(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('proposed', 'in_force', 'superseded', 'withdrawn', 'rolled_back')", name="state_known"
+            "state IN ('proposed', 'in_force', 'replaced', 'superseded', 'withdrawn', 'rolled_back')",
+            name="state_known",
         ),
         sa.ForeignKeyConstraint(["before"], ["policies.digest"], name="proposals_before_fkey"),
         sa.ForeignKeyConstraint(["digest"], ["policies.digest"], name="proposals_digest_fkey"),
         sa.PrimaryKeyConstraint("id", name="proposals_pkey"),
     )
+    op.create_index("proposals_of_digest", "proposals", ["digest", "id"])
     _partial("one_proposal_waits", "proposals", ["state"], where="state = 'proposed'", unique=True)
 
 
@@ -131,11 +135,11 @@ def _approvals() -> None:
         "approvals",
         sa.Column("proposal_id", BIG, nullable=False),
         sa.Column("part", sa.String(), nullable=False),
-        sa.Column("role", sa.String(), nullable=False),
         sa.Column("person", sa.String(), nullable=False),
+        sa.Column("seats", DOCUMENT, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(["proposal_id"], ["proposals.id"], name="approvals_proposal_id_fkey"),
-        sa.PrimaryKeyConstraint("proposal_id", "part", "role", name="approvals_pkey"),
+        sa.PrimaryKeyConstraint("proposal_id", "part", "person", name="approvals_pkey"),
     )
 
 
@@ -193,22 +197,26 @@ def _drills() -> None:
         "drills",
         sa.Column("id", BIG, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("workflow", sa.String(), nullable=False),
+        sa.Column("workflow", sa.String(), nullable=True),
         sa.Column("by", sa.String(), nullable=False),
-        sa.Column("started_at", INSTANT, nullable=False),
+        sa.Column("asked_at", INSTANT, nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("gives_up_at", INSTANT, nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.Column("started_at", INSTANT, nullable=True),
+        sa.Column("gives_up_at", INSTANT, nullable=True),
+        sa.Column("ended_at", INSTANT, nullable=True),
         sa.Column("event_id", BIG, nullable=True),
         sa.Column("case_id", BIG, nullable=True),
         sa.Column("detected_at", INSTANT, nullable=True),
         sa.Column("routed_to", sa.String(), nullable=True),
         sa.Column("told_at", INSTANT, nullable=True),
-        sa.CheckConstraint("state IN ('running', 'caught', 'missed')", name="state_known"),
+        sa.CheckConstraint("state IN ('asked', 'running', 'caught', 'missed', 'impossible')", name="state_known"),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="drills_case_id_fkey"),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="drills_event_id_fkey"),
         sa.PrimaryKeyConstraint("id", name="drills_pkey"),
     )
-    op.create_index("drills_by_start", "drills", ["started_at"])
+    op.create_index("drills_of_event", "drills", ["event_id"])
+    _partial("drills_to_play", "drills", ["id"], where="state IN ('asked', 'running')")
 
 
 def _expected() -> None:
@@ -232,6 +240,7 @@ def _expected() -> None:
     )
     op.create_index("expected_by_key", "expected", ["workflow", "key"])
     _partial("expected_due", "expected", ["due_at"], where="due_at IS NOT NULL")
+    _partial("expected_in_vain", "expected", ["workflow", "event_id"], where="state IN ('missing', 'failed')")
     _partial("expected_taken", "expected", ["lease_until"], where="lease_until IS NOT NULL")
 
 
@@ -270,6 +279,12 @@ def _triggers() -> None:
     )
     op.create_index("triggers_by_arrival", "triggers", ["workflow", "received_at"])
     _partial(
+        "triggers_astray",
+        "triggers",
+        ["workflow", "received_at", "state"],
+        where="state IN ('failed', 'quarantined', 'ignored', 'shadowed', 'released', 'dropped')",
+    )
+    _partial(
         "triggers_in_lane",
         "triggers",
         ["lane", "event_id"],
@@ -277,3 +292,4 @@ def _triggers() -> None:
     )
     _partial("triggers_in_quarantine", "triggers", ["workflow", "event_id"], where="state = 'quarantined'")
     op.create_index("triggers_of_case", "triggers", ["case_id", "event_id"])
+    _partial("triggers_of_drills", "triggers", ["workflow", "received_at"], where="is_drill")
