@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.rules.closing import REASONS
+from bot.rules.lifecycle import HELD, State
 from bot.slack.facts import CardFacts, Coming
 from bot.slack.parts import (
     TEXT,
@@ -59,6 +60,7 @@ MENU_OPEN = (
     ("fail", "Give up"),
     ("audit", "Audit trail"),
 )
+"""For an open case. A state is offered while somebody has the case, and only one that it is not in."""
 MENU_CLOSED = (("note", "Add a note"), ("reopen", "Reopen"), ("audit", "Audit trail"))
 
 
@@ -216,7 +218,7 @@ def _next(facts: CardFacts, coming: Coming) -> str:
 
 def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
     case, value = facts.case, seen(facts.case, now)
-    menu = select(MENU, MENU_OPEN if case.is_open else MENU_CLOSED, placeholder="More…")
+    menu = select(MENU, [*_menu(case)], placeholder="More…")
     if not case.is_open:
         return [button("Reopen", REOPEN, value), menu]
     buttons = []
@@ -228,3 +230,10 @@ def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
         buttons.append(button("Replay", REPLAY, value))
     buttons += [button("Escalate", ESCALATE, value), button("Resolve", RESOLVE, value), menu]
     return buttons
+
+
+def _menu(case: Case) -> Iterator[tuple[str, str]]:
+    choosable = HELD - {State(case.state)} if case.state in HELD else frozenset()
+    for word, label in MENU_OPEN if case.is_open else MENU_CLOSED:
+        if word in choosable or word not in HELD:
+            yield word, label

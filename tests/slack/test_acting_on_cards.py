@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from store.models import AuditEntry, Delivery
+from bot.rules.lifecycle import HELD
+from store.models import AuditEntry, Case, Delivery
 from tests.slack.conftest import ADA, BEN, CLEO, DEE, GUEST, REVOPS, SHARED, STRANGER, World
 
 
@@ -101,6 +102,22 @@ async def test_waiting_for_the_customer_is_one_choice(world: World) -> None:
     await world.choose(ADA, case, "waiting_for_customer")
     assert (await world.case(case.id)).state == "waiting_for_customer"
     assert "stands still" in world.card(case).shown
+
+
+def _states_offered(world: World, case: Case) -> list[str]:
+    [menu] = [each for block in world.card(case).blocks for each in block.get("elements", ()) if "options" in each]
+    return [option["value"] for option in menu["options"] if option["value"] in HELD]
+
+
+async def test_the_menu_offers_the_states_that_can_be_chosen_then(world: World) -> None:
+    case = await world.opened()
+    assert _states_offered(world, case) == []
+    await world.press(ADA, case, "Acknowledge")
+    assert _states_offered(world, case) == ["waiting_for_customer", "waiting_for_systems"]
+    await world.choose(ADA, case, "waiting_for_customer")
+    assert _states_offered(world, case) == ["in_progress", "waiting_for_systems"]
+    await world.choose(ADA, case, "in_progress")
+    assert (await world.case(case.id)).state == "in_progress"
 
 
 async def test_the_audit_trail_opens_in_a_form_and_turns_pages(world: World) -> None:
