@@ -21,9 +21,10 @@ from bot.clock import Clock, SystemClock
 from bot.context import Context
 from bot.databases import open_migrated
 from bot.desk.desk import Desk
+from bot.desk.missing import next_due as next_outcome_due
 from bot.desk.policies import Policies
 from bot.desk.timers import next_due as next_timer_due
-from bot.jobs import prune, timers
+from bot.jobs import outcomes, prune, timers
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.outbox import Outbox
@@ -138,6 +139,7 @@ class Service:
         deliveries = Deliveries(self.desk, caller, self._environment)
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),
+            Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
+from bot.desk import outcomes
 from bot.desk.intake import Report, report_many
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
@@ -81,6 +82,7 @@ def well_ended(tx: Tx, endings: Sequence[Ending]) -> None:
         return
     connection = tx.session.connection()
     connection.execute(_DELIVERED, [{"_event_id": each.event_id, "_at": tx.now} for each in endings])
+    outcomes.expect(tx, [outcomes.Landed(each.event_id, each.workflow, each.policy) for each in endings])
     for each in endings:
         if each.case_id is None:
             tx.record("event.delivered", workflow=each.workflow, actor=SYSTEM, **each.on_record())

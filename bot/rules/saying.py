@@ -36,8 +36,8 @@ class What(StrEnum):
     DEAD_LETTER = "dead_letter"  # kind, because
     POLICY_CHANGED = "policy_changed"
     # of these, `is_over`: what the case is about is over; `healed`: so it was closed, for nobody had it
-    OUTCOME_CAME = "outcome_came"  # key, status, late, failed_in (the case of the failure)
-    OUTCOME_CONTRADICTS = "outcome_contradicts"  # key
+    OUTCOME_CAME = "outcome_came"  # whose, status, late, failed_in (the case of the failure)
+    OUTCOME_CONTRADICTS = "outcome_contradicts"  # whose
     EVENTS_FLOW = "events_flow"  # count, since
     MISSED_CAME = "missed_came"  # ids, came, left
     CENSUS_ASKED = "census_asked"

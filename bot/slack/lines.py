@@ -138,7 +138,7 @@ def _outcome_came(facts: Facts) -> str:
         said = f", and it is a failure: {facts.text('failed_in')}"
     else:
         said = ", and it is done" if facts.given.get("status") in ("done", "late") else "; it says that more is to come"
-    return f":incoming_envelope: The outcome of {facts.text('key', most=150)} came{late}{said}.{_over(facts)}"
+    return f":incoming_envelope: The outcome of {facts.text('whose', most=150)} came{late}{said}.{_over(facts)}"
 
 
 def _missed_came(facts: Facts) -> str:
@@ -195,7 +195,7 @@ SENTENCES: Mapping[What, Sentence] = {
     What.POLICY_CHANGED: lambda f: ":scroll: The policy has changed.",
     What.OUTCOME_CAME: _outcome_came,
     What.OUTCOME_CONTRADICTS: lambda f: (
-        f":twisted_rightwards_arrows: Another outcome of {f.text('key', most=150)} says that it is done. "
+        f":twisted_rightwards_arrows: Another outcome of {f.text('whose', most=150)} says that it is done. "
         "Which of the two was last is not known: look there before you close this."
     ),
     What.EVENTS_FLOW: lambda f: (

@@ -19,8 +19,10 @@ from bot.web.events import EventsIn
 from bot.web.exceptions import ExceptionsIn
 from bot.web.health import Health, Reasons
 from bot.web.openapi import openapi
+from bot.web.outcomes import Outcomes
 from bot.web.policy import PolicyOut
 from bot.web.problems import Problem, kind
+from bot.web.rollouts import RolloutsOut
 from bot.web.sources import Gate
 from store.database import CommitUnknown
 from store.ids import new_key
@@ -45,7 +47,10 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     app = web.Application(middlewares=[_telling_problems(health)], client_max_size=MAX_BYTES)
     app.router.add_post("/v1/exceptions", ExceptionsIn(context, gate).post)
     app.router.add_post("/v1/events/{workflow}", EventsIn(context, gate).post)
-    _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate))
+    outcomes = Outcomes(context, gate)
+    app.router.add_post("/v1/outcomes/{workflow}", outcomes.post)
+    app.router.add_get("/v1/outcomes", outcomes.list_)
+    _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate), RolloutsOut(context, gate))
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
@@ -53,11 +58,12 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     return app
 
 
-def _add_reads(app: web.Application, cases: CasesOut, policy: PolicyOut) -> None:
+def _add_reads(app: web.Application, cases: CasesOut, policy: PolicyOut, rollouts: RolloutsOut) -> None:
     app.router.add_get("/v1/cases", cases.list_)
     app.router.add_get("/v1/cases/{ref}", cases.show)
     app.router.add_get("/v1/cases/{ref}/audit", cases.audit)
     app.router.add_get("/v1/workflows", policy.workflows)
+    app.router.add_get("/v1/workflows/{workflow}/rollout", rollouts.show)
     app.router.add_get("/v1/oncall", policy.oncall)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +10,7 @@ from sqlmodel import Session
 
 from bot.context import Context
 from bot.web.answers import answer
+from bot.web.paging import bad, before, check_parameters, cursor, limit, listed
 from bot.web.problems import Problem, kind
 from bot.web.sources import Caller, Gate
 from store import audit
@@ -20,7 +18,6 @@ from store.models import CLOSED, STATES, Case
 from store.queries import cases as queries
 from store.queries.cases import OPEN, Wanted
 
-PAGE, MAX_PAGE = 50, 500
 REPORTS_SHOWN = 100
 PARAMETERS = ("state", "workflow", "owner", "limit", "cursor")
 KNOWN_STATES = (OPEN, *STATES, *CLOSED)
@@ -68,7 +65,7 @@ class CasesOut:
         wanted = _wanted(request, reader)
         found = await self._desk.read(lambda session: queries.list_cases(session, wanted))
         page = found[: wanted.limit - 1]
-        following = _cursor(page[-1].id) if len(found) == wanted.limit else None
+        following = cursor(page[-1].id) if len(found) == wanted.limit else None
         return answer({"cases": [_short(case) for case in page], "next": following})
 
     async def show(self, request: web.Request) -> web.Response:
@@ -90,62 +87,19 @@ class CasesOut:
 
 def _wanted(request: web.Request, reader: Caller) -> Wanted:
     """What the query asks for, and one more: to know whether a page follows."""
-    _check(request)
+    check_parameters(request, PARAMETERS)
     query = request.query
     state = query.get("state") or None
     if state and state not in KNOWN_STATES:
-        raise _bad(f"state {state!r} is none", _listed(KNOWN_STATES))
+        raise bad(f"state {state!r} is none", listed(KNOWN_STATES))
     return Wanted(
-        limit=_limit(query.get("limit")) + 1,
+        limit=limit(query.get("limit")) + 1,
         state=state,
         workflow=query.get("workflow") or None,
         owner=query.get("owner") or None,
         workflows=reader.source.workflows,
-        before=_before(query.get("cursor")),
+        before=before(query.get("cursor")),
     )
-
-
-def _check(request: web.Request) -> None:
-    for name, value in request.query.items():
-        if name not in PARAMETERS:
-            near = get_close_matches(name, PARAMETERS, n=1)
-            raise _bad(f"unknown parameter {name!r}", f"did you mean {near[0]}?" if near else _listed(PARAMETERS))
-        if len(request.query.getall(name)) > 1:
-            raise _bad(f"{name} is given more than once", "ask once for each")
-        if "\0" in value:
-            raise _bad(f"{name} has a NUL character", "leave it out")
-
-
-def _limit(text: str | None) -> int:
-    if not text:
-        return PAGE
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_PAGE):
-        raise _bad(f"limit {text[:20]!r} is not one", f"a limit is a number from 1 to {MAX_PAGE}")
-    return int(text)
-
-
-def _cursor(case_id: int) -> str:
-    return base64.urlsafe_b64encode(f"v1:{case_id}".encode()).decode().rstrip("=")
-
-
-def _before(cursor: str | None) -> int | None:
-    if not cursor:
-        return None
-    try:
-        version, _, number = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-    except (binascii.Error, ValueError):
-        version, number = "", ""
-    if version != "v1" or not (number.isascii() and number.isdigit() and len(number) <= 18):
-        raise _bad("this is not a cursor", "use the next of an answer, as it is")
-    return int(number)
-
-
-def _bad(what: str, right: str) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, f"{what}; {right}", kind=kind("bad-parameter"))
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return f"known are {', '.join(names)}"
 
 
 def _case_id(request: web.Request) -> int:

@@ -6,8 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 from bot.web.bodies import MAX_BYTES
-from bot.web.cases import FIELDS, KNOWN_STATES, MAX_PAGE, PAGE
+from bot.web.cases import FIELDS, KNOWN_STATES
 from bot.web.exceptions import MAX_REPORTS
+from bot.web.paging import MAX_PAGE, PAGE
 from bot.web.reports import ReportBody
 
 _RESULT = {

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from store.columns import Instant
-from store.contract_models import Trigger
+from store.contract_models import Baseline, Expected, Trigger
 from store.models import Case, Delivery, Owed, Timer
 
 
@@ -51,8 +51,14 @@ def _question() -> Any:
         select(col(Owed.id)).where(*is_sending).exists(),
         select(col(Timer.case_id)).where(is_due).exists(),
         select(col(Delivery.id)).where(*goes_on).exists(),
+        select(col(Expected.event_id)).where(col(Expected.due_at) <= NOW).exists(),
+        select(col(Baseline.workflow)).where(_is_free(Baseline), col(Baseline.due_at) <= NOW).exists(),
     )
     return select(is_work, _may_leave())
+
+
+def _is_free(model: Any) -> Any:
+    return or_(model.lease_until.is_(None), model.lease_until <= NOW)
 
 
 def _is_behind_in_its_lane() -> Any:
@@ -89,6 +95,9 @@ def next_due(session: Session, now: datetime) -> datetime | None:
         select(func.min(col(Timer.lease_until))).where(col(Timer.lease_until) > now),
         select(func.min(col(Delivery.due_at))).where(col(Delivery.due_at) > now),
         select(func.min(col(Delivery.lease_until))).where(col(Delivery.lease_until) > now),
+        select(func.min(col(Expected.due_at))).where(col(Expected.due_at) > now),
+        select(func.min(col(Baseline.due_at))).where(col(Baseline.due_at) > now),
+        select(func.min(col(Baseline.lease_until))).where(col(Baseline.lease_until) > now),
         select(func.min(col(Owed.not_before_at))).where(is_owed, col(Owed.not_before_at) > now),
         select(func.min(col(Owed.lease_until))).where(is_sending, col(Owed.lease_until) > now),
     )
