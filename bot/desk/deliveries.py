@@ -46,6 +46,7 @@ class First:
 
     event_id: int
     contract: Contract
+    policy_digest: str
     identity: str
     digest: str
     lane: str | None
@@ -101,7 +102,7 @@ def _first_row(tx: Tx, first: First) -> dict[str, Any]:
         "generation": 1,
         "idempotency_key": f"{first.identity}:{first.digest[:16]}:1",
         "key_born_at": tx.now,
-        "policy_digest": tx.policy.digest,
+        "policy_digest": first.policy_digest,
         "state": "sending",
         "content": None,
         "asked_by": first.by.id,

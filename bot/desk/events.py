@@ -15,6 +15,7 @@ from bot.desk.holding import held_report, misfit
 from bot.desk.intake import Report, report_many
 from bot.desk.kept import Came, keep
 from bot.desk.once import KeyReused, Submission, once
+from bot.desk.rollouts import Applied, Rollouts
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.admission import Admission, Verdict, admit, lane, sameness
@@ -53,12 +54,17 @@ class _Judged:
     """An event and what the rules say of it; its ids as they become known."""
 
     arrival: Arrival
-    contract: Contract | None
+    applied: Applied
     admission: Admission
     digest: str
     misfit: Misfit | None
     event_id: int = 0
     case_id: int | None = None
+
+    @property
+    def contract(self) -> Contract | None:
+        """The version of the contract that it goes by."""
+        return self.applied.contract
 
     @property
     def key(self) -> str:
@@ -84,7 +90,8 @@ def receive(tx: Tx, submissions: Sequence[Submission[Arrival]]) -> list[tuple[Ar
 
 def _take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
     digest = partial(keyed, desk_key(tx.session))
-    judged = [_judge(tx, arrival, digest) for arrival in arrivals]
+    rollouts = Rollouts(tx)
+    judged = [_judge(tx, arrival, rollouts, digest) for arrival in arrivals]
     known = _known(tx, judged)
     fresh: list[_Judged] = []
     again: list[tuple[_Judged, _Known]] = []
@@ -95,7 +102,7 @@ def _take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
             fresh.append(each)
         else:
             again.append((each, before))
-    other = [(each, before) for each, before in again if each.digest != before.digest]
+    other = [(each, before) for each, before in again if each.digest != before.digest and not each.applied.is_shadow]
     _keep(tx, [*fresh, *(each for each, _ in other)])
     _report(tx, fresh)
     _write_triggers(tx, fresh)
@@ -105,14 +112,14 @@ def _take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
     return [_answer(each, known[each.key]) for each in judged]
 
 
-def _judge(tx: Tx, arrival: Arrival, digest: Callable[[str], str]) -> _Judged:
-    contract = tx.policy.workflows.get(arrival.workflow)
-    schema = tx.policy.event_schemas.get(arrival.workflow)
+def _judge(tx: Tx, arrival: Arrival, rollouts: Rollouts, digest: Callable[[str], str]) -> _Judged:
+    applied = rollouts.applied(arrival.workflow, arrival.content)
+    contract, schema = applied.contract, applied.policy.event_schemas.get(arrival.workflow)
     violations = schema.misfits(arrival.content) if schema else ()
     names = {"event": arrival.content, "now": tx.now}
     admission = admit(contract, arrival.content, violations, names=names, digest=digest)
-    found = misfit(tx, arrival.workflow, admission, arrival.content)
-    return _Judged(arrival, contract, admission, digest(sameness(contract, arrival.content)), found)
+    found = misfit(applied.policy, arrival.workflow, admission, arrival.content)
+    return _Judged(arrival, applied, admission, digest(sameness(contract, arrival.content)), found)
 
 
 def _known(tx: Tx, judged: Sequence[_Judged]) -> dict[str, _Known]:
@@ -144,7 +151,7 @@ def _came(each: _Judged) -> Came:
 
 def _report(tx: Tx, fresh: Sequence[_Judged]) -> None:
     """One case per workflow and kind of misfit, not one per event."""
-    held = [each for each in fresh if each.admission.verdict is Verdict.QUARANTINE]
+    held = [each for each in fresh if each.admission.verdict is Verdict.QUARANTINE and not each.applied.is_shadow]
     results = report_many(tx, [_held(each) for each in held])
     for each, result in zip(held, results, strict=True):
         each.case_id = int(result.case.removeprefix("C-"))
@@ -158,13 +165,17 @@ def _held(each: _Judged) -> Report:
 def _write_triggers(tx: Tx, fresh: Sequence[_Judged]) -> None:
     insert_rows(tx.session, Trigger, [_trigger_row(tx, each) for each in fresh])
     for each in fresh:
+        decided = ANSWERS[each.admission.verdict]
         tx.record(
-            f"event.{ANSWERS[each.admission.verdict]}",
+            "event.shadowed" if each.applied.is_shadow else f"event.{decided}",
             workflow=each.arrival.workflow,
             actor=each.arrival.by,
             event=each.event_id,
             digest=each.digest,
+            decided=decided,
             because=each.admission.because,
+            version=each.contract.version if each.contract else None,
+            rollout=each.applied.chosen.because,
             case=_ref(each.case_id),
             drill=each.arrival.is_drill,
         )
@@ -184,7 +195,7 @@ def _trigger_row(tx: Tx, each: _Judged) -> dict[str, Any]:
         "state": _state(each),
         "misfit": each.misfit.as_document() if each.misfit else None,
         "case_id": each.case_id,
-        "policy_digest": tx.policy.digest,
+        "policy_digest": each.applied.policy.digest,
         "contract_version": contract.version if contract else 0,
         "is_drill": each.arrival.is_drill,
         "seen": 1,
@@ -193,13 +204,16 @@ def _trigger_row(tx: Tx, each: _Judged) -> dict[str, Any]:
 
 
 def _state(each: _Judged) -> str:
+    if each.applied.is_shadow:
+        return "shadowed"
     if each.admission.verdict is not Verdict.ACCEPT:
         return ANSWERS[each.admission.verdict]
     return "delivering" if _is_delivered(each) else "accepted"
 
 
 def _is_delivered(each: _Judged) -> bool:
-    if each.admission.verdict is not Verdict.ACCEPT or each.arrival.is_drill or each.contract is None:
+    is_held_back = each.arrival.is_drill or each.applied.is_shadow
+    if each.admission.verdict is not Verdict.ACCEPT or is_held_back or each.contract is None:
         return False
     return deliveries.can_deliver(each.contract)
 
@@ -209,6 +223,7 @@ def _first(each: _Judged) -> deliveries.First:
     return deliveries.First(
         each.event_id,
         each.contract,
+        each.applied.policy.digest,
         each.admission.identity,
         each.digest,
         lane(each.contract, each.admission.subject),

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.desk.intake import Report
-from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.admission import Admission
 from bot.rules.misfits import Misfit, misfit_of
+from runbooks.policy import Policy
 
 
-def misfit(tx: Tx, workflow: str, admission: Admission, content: Mapping[str, Any]) -> Misfit | None:
+def misfit(policy: Policy, workflow: str, admission: Admission, content: Mapping[str, Any]) -> Misfit | None:
     """How the event misses its schema; None: it does not, or there is no schema."""
-    schema = tx.policy.event_schemas.get(workflow)
+    schema = policy.event_schemas.get(workflow)
     return misfit_of(admission.violations, content, schema) if admission.violations and schema else None
 
 
