@@ -23,7 +23,6 @@ from bot.web.outcomes import Outcomes
 from bot.web.policy import PolicyOut
 from bot.web.problems import Problem, kind
 from bot.web.rollouts import RolloutsOut
-from bot.web.rollouts import RolloutsOut
 from bot.web.sources import Gate
 from store.database import CommitUnknown
 from store.ids import new_key
@@ -51,7 +50,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     outcomes = Outcomes(context, gate)
     app.router.add_post("/v1/outcomes/{workflow}", outcomes.post)
     app.router.add_get("/v1/outcomes", outcomes.list_)
-    _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate), RolloutsOut(context, gate), RolloutsOut(context, gate))
+    _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate), RolloutsOut(context, gate))
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
@@ -59,12 +58,11 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     return app
 
 
-def _add_reads(app: web.Application, cases: CasesOut, policy: PolicyOut, rollouts: RolloutsOut, rollouts: RolloutsOut) -> None:
+def _add_reads(app: web.Application, cases: CasesOut, policy: PolicyOut, rollouts: RolloutsOut) -> None:
     app.router.add_get("/v1/cases", cases.list_)
     app.router.add_get("/v1/cases/{ref}", cases.show)
     app.router.add_get("/v1/cases/{ref}/audit", cases.audit)
     app.router.add_get("/v1/workflows", policy.workflows)
-    app.router.add_get("/v1/workflows/{workflow}/rollout", rollouts.show)
     app.router.add_get("/v1/workflows/{workflow}/rollout", rollouts.show)
     app.router.add_get("/v1/oncall", policy.oncall)
 
