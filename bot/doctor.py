@@ -57,6 +57,7 @@ def _look_here(settings: Settings, environment: Mapping[str, str], now: datetime
     findings = [_tokens(settings), *of_folder, *of_database]
     if seen:
         findings += [*_environment(seen.policy, environment), *_rotas(seen, now), *_roles(seen, now)]
+        findings += [wrong(f"policy: {each}") for each in seen.policy.dead_ends]
     return findings, seen
 
 
@@ -168,13 +169,10 @@ def _rotas(seen: _Seen, now: datetime) -> Iterator[Finding]:
 
 
 def _roles(seen: _Seen, now: datetime) -> Iterator[Finding]:
-    """The roles that reach nobody at this moment."""
+    """The roles that reach nobody at this moment. Those that never do are dead ends of the policy."""
     for role in seen.policy.team.roles.values():
-        if role.on_call:
-            if on_call(seen.rotas[role.on_call], now, seen.overrides.get(role.on_call, ())) is None:
-                yield wrong(f"role {role.name}: reaches nobody now, for rota {role.on_call} names nobody")
-        elif not role.members and not role.usergroup:
-            yield wrong(f"role {role.name}: reaches nobody: give it members, usergroup or on_call in team.yml")
+        if role.on_call and on_call(seen.rotas[role.on_call], now, seen.overrides.get(role.on_call, ())) is None:
+            yield wrong(f"role {role.name}: reaches nobody now, for rota {role.on_call} names nobody")
 
 
 def _named(seen: _Seen, now: datetime) -> Named:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runbooks.contracts import Contract, Handling, Mode
 from runbooks.faults import Fault
 from runbooks.folder import Folder
+from runbooks.raised_modes import without_route
 from runbooks.shape_faults import Loc, Source, key_at
 from runbooks.team import LadderStep, Role, Team
 from runbooks.yaml_source import Node
@@ -116,6 +117,11 @@ def _roles_without_people(folder: Folder, team: Team) -> Iterator[Fault]:
 
 
 def _modes_without_route(source: Source, team: Team, contract: Contract) -> Iterator[Fault]:
+    if unnamed := without_route(contract):
+        own = source.root.find("exceptions")
+        place = key_at(source.root, ("exceptions",)) if own else source.root
+        message = f"no route for {', '.join(unnamed)}: they go to defaults.unrouted as P3"
+        yield source.fault(place, message, "name them under exceptions, or other for all that is not named")
     for name, mode in contract.exceptions.items():
         owner = mode.owner or contract.owners.steward
         if mode.route == "on_call" and not people_of(team.roles[owner]):

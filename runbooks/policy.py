@@ -34,8 +34,9 @@ __all__ = ["Fault", "Policy", "PolicyFaults", "digest_of", "load", "read_folder"
 class Policy:
     """A whole folder, in which every name that is used exists.
 
-    `files` is what it was loaded from, `digest` its digest_of. `warnings` are sorted by place. `event_schemas` are
-    those of the workflows that have a trigger, by workflow.
+    `files` is what it was loaded from, `digest` its digest_of. `warnings` are sorted by place; those of them after
+    which somebody may hear of no case are `dead_ends`. `event_schemas` are those of the workflows that have a trigger,
+    by workflow.
     """
 
     digest: str
@@ -48,6 +49,7 @@ class Policy:
     templates: Mapping[str, str]
     files: Mapping[str, str]
     warnings: tuple[Fault, ...]
+    dead_ends: tuple[Fault, ...]
 
 
 def load(files: Mapping[str, str]) -> Policy:
@@ -133,7 +135,8 @@ def _rules(folder: Folder, files: Mapping[str, str]) -> Iterator[Iterable[Fault]
 
 def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
     contracts = {name: _contract(folder, name, shape) for name, shape in parts.contracts.items()}
-    warnings = [*unreachable(folder, parts.team, contracts), *unused(folder)]
+    dead_ends = sorted(unreachable(folder, parts.team, contracts), key=_place)
+    warnings = [*dead_ends, *unused(folder)]
     return Policy(
         digest=digest_of(files),
         team=parts.team,
@@ -145,6 +148,7 @@ def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
         templates={_stem(name): text for name, text in files.items() if name.startswith("templates/")},
         files=dict(files),
         warnings=tuple(sorted(warnings, key=_place)),
+        dead_ends=tuple(dead_ends),
     )
 
 

@@ -192,6 +192,18 @@ async def test_gaps_of_a_rota_are_told_with_their_first_stretch(plain: Settings,
     assert role == "role operations: reaches nobody now, for rota operations-on-call names nobody"
 
 
+async def test_the_dead_ends_of_the_policy_are_told_with_their_place(plain: Settings, folder: Path) -> None:
+    _rewrite(folder, "{after: 1h, to: accountable}", "{after: 1h, to: on_call}")
+    _rewrite(folder, "    members: [U000CLEO]\n", "")
+    orders = folder / "workflows/orders.yml"
+    orders.write_text(orders.read_text().replace("  other:", "  odd:"))
+    told = "\n".join(await _wrong(plain))
+    assert ": this step cannot reach anybody new; name a role" in told
+    assert ': the role "management" has no people; add members, usergroup or on_call' in told
+    assert "policy: workflows/orders.yml:" in told
+    assert ": no route for schema_drift, duplicate" in told
+
+
 async def test_a_calendar_is_looked_at_once_it_was_fetched(
     plain: Settings, folder: Path, sqlite_database: Database
 ) -> None:

@@ -66,6 +66,17 @@ def test_a_mode_whose_route_reaches_nobody_is_warned_of() -> None:
     )
 
 
+def test_a_mode_that_the_machine_can_report_and_nobody_routes_is_warned_of() -> None:
+    contract = GOOD["workflows/refund.yml"].replace("  other:", "  odd:")
+    [warning] = load({**GOOD, "workflows/refund.yml": contract}).warnings
+    place, _, said = str(warning).partition(": ")
+    assert place == "workflows/refund.yml:49:1"
+    assert said == (
+        "no route for schema_drift, duplicate, conflict, outcome_missing, outcome_failed, missed, stale: they go to "
+        "defaults.unrouted as P3; name them under exceptions, or other for all that is not named"
+    )
+
+
 def test_a_step_that_reaches_somebody_new_for_one_owner_alone_is_no_warning() -> None:
     files = edited("team.yml", "{after: 1h, to: accountable}", "{after: 1h, to: backup}")
     assert load(files).warnings == ()
