@@ -69,6 +69,23 @@ class Trigger(SQLModel, table=True):
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class Release(SQLModel, table=True):
+    """The events of a case that somebody released together and that are not through yet: from `after_id` (which is
+    done) to `upto_id`, mended in the same way. Without `due_at` it is over."""
+
+    __tablename__: ClassVar[str] = "releases"
+    __table_args__ = (index_where("releases_due", "due_at", where="due_at IS NOT NULL"),)
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    case_id: int = Field(sa_type=BigKey, foreign_key="cases.id")
+    asked_by: str
+    asked_at: datetime = Field(sa_type=Instant)
+    after_id: int = Field(sa_type=BigKey)
+    upto_id: int = Field(sa_type=BigKey)
+    names: dict[str, str] = Field(default_factory=dict, sa_type=Document)
+    counts: dict[str, int] = Field(default_factory=dict, sa_type=Document)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class SubjectKey(SQLModel, table=True):
     """The key that the personal fields of one subject's events are sealed with; dropped, they are gone. `id` is the
     keyed digest of workflow and subject (`store.sealing`)."""

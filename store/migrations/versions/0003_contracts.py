@@ -33,6 +33,7 @@ def upgrade() -> None:
     _drills()
     _expected()
     _triggers()
+    _releases()
 
 
 def _desk_keys() -> None:
@@ -245,6 +246,24 @@ def _expected() -> None:
 
 
 def _triggers() -> None:
+def _releases() -> None:
+    op.create_table(
+        "releases",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("case_id", BIG, nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("asked_at", INSTANT, nullable=False),
+        sa.Column("after_id", BIG, nullable=False),
+        sa.Column("upto_id", BIG, nullable=False),
+        sa.Column("names", DOCUMENT, nullable=False),
+        sa.Column("counts", DOCUMENT, nullable=False),
+        sa.Column("due_at", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="releases_case_id_fkey"),
+        sa.PrimaryKeyConstraint("id", name="releases_pkey"),
+    )
+    _partial("releases_due", "releases", ["due_at"], where="due_at IS NOT NULL")
+
+
     op.create_table(
         "triggers",
         sa.Column("event_id", BIG, nullable=False),

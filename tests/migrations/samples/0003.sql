@@ -21,3 +21,5 @@ INSERT INTO contract_versions (id, workflow, digest, version, policy_digest, sin
 VALUES (1, 'renewal-notice', 'c1', 3, 'd1', '2026-11-23T09:00:00.000000+00:00', 'current');
 INSERT INTO drills (id, name, workflow, by, asked_at, state, because, started_at, gives_up_at)
 VALUES (1, 'silence', 'renewal-notice', 'ada', '2026-11-23T09:00:00.000000+00:00', 'running', '', '2026-11-23T09:00:01.000000+00:00', '2026-11-23T10:00:00.000000+00:00');
+INSERT INTO releases (id, case_id, asked_by, asked_at, after_id, upto_id, names, counts, due_at)
+VALUES (1, 1, 'U0ADA', '2026-11-23T09:00:00.000000+00:00', 0, 1, '{"/renewal_date":"renewal_dt"}', '{"count":0}', '2026-11-23T09:00:00.000000+00:00');
