@@ -16,6 +16,8 @@ from bot.slack.words import said
 from runbooks.lengths import Length, parse_length
 
 _REF = re.compile(r"[Cc]-?(\d{1,18})")
+_NUMBER = re.compile(r"(?:[Cc]-?)?(\d{1,18})")
+"""The case's name, or its number alone: only where the text could mean nothing else."""
 _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|([UW][A-Z0-9]{7,})")
 _LINK = re.compile(r"<?https?://[^\s|>]*/archives/([CGD][A-Z0-9]+)/p(\d{10})(\d{6})([^\s|>]*)(?:\|[^>]*)?>?")
 _ROOT = re.compile(r"thread_ts=(\d+\.\d+)")
@@ -138,8 +140,8 @@ def parse_case(text: str, *, of_thread: int | None = None) -> Typed:
     if not text:
         return Queue()
     word, _, rest = text.partition(" ")
-    if _REF.fullmatch(word):
-        return Show(_ref(word))
+    if (found := _named(word, of_thread)) is not None:
+        return Show(found)
     verb = ALIASES.get(word.lower(), word.lower())
     if verb == "run" and word.lower() in ("retry", "replay"):
         rest = f"{rest} {word.lower()}"
@@ -184,8 +186,8 @@ class _Words:
     def case(self) -> tuple[int, str]:
         """The case that is meant, and what follows."""
         word, _, rest = self.text.partition(" ")
-        if _REF.fullmatch(word):
-            return _ref(word), rest.strip()
+        if (found := _named(word, self.of_thread)) is not None:
+            return found, rest.strip()
         if self.of_thread is not None:
             return self.of_thread, self.text
         raise self.wrong("Which case?")
@@ -198,10 +200,10 @@ class _Words:
 Reader = Callable[[_Words], Typed]
 
 
-def _ref(word: str) -> int:
-    found = _REF.fullmatch(word)
-    assert found
-    return int(found[1])
+def _named(word: str, of_thread: int | None) -> int | None:
+    """The case that the word names. In a thread, whose case need not be named, a number may belong to the text."""
+    found = (_NUMBER if of_thread is None else _REF).fullmatch(word)
+    return int(found[1]) if found else None
 
 
 def _on_case(make: Callable[[int], Typed]) -> Reader:
@@ -309,7 +311,7 @@ def _not_oncall() -> OnCall:
 
 def nearest_name(word: str, known: Sequence[str]) -> str | None:
     """The known name that is most like the word, if one is like it."""
-    return next(iter(difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)), None)
+    return next(iter(difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)), None)
 
 
 def _nearest(word: str, known: Sequence[str], help_: str) -> str:

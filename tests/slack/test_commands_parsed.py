@@ -38,6 +38,10 @@ HERE = Link("C0REVOPS", "1764000000.000100", "1764000000.000100")
         ("list Revenue Ops", List("Revenue Ops")),
         ("C-12", Show(12)),
         ("show c12", Show(12)),
+        ("12", Show(12)),
+        ("C-0", Show(0)),
+        ("show 12", Show(12)),
+        ("note 12 3 of them", desk.AddNote(12, "3 of them")),
         ("open it burns", Open(None, "it burns")),
         ("open", Open(None, "")),
         (f"open {LINK}", Open(HERE, "")),
@@ -72,6 +76,7 @@ def test_words_become_commands(text: str, read: object) -> None:
         ("ack C-8", desk.Acknowledge(8)),
         ("resolve restarted it", desk.Resolve(7, "fixed", "restarted it")),
         ("note the vendor answered", desk.AddNote(7, "the vendor answered")),
+        ("note 3 of them", desk.AddNote(7, "3 of them")),
         ("snooze 2h", desk.Snooze(7, "2h")),
     ],
 )
@@ -100,6 +105,13 @@ def test_what_is_not_understood_says_what_would_be(text: str, said: str) -> None
     with pytest.raises(Misread, match=r".") as misread:
         parse_case(text)
     assert said in str(misread.value)
+
+
+@pytest.mark.parametrize("word", ["report", "status", "fix"])
+def test_a_word_that_is_like_none_is_given_no_other_meaning(word: str) -> None:
+    with pytest.raises(Misread) as misread:
+        parse_case(word)
+    assert str(misread.value) == "I do not know that word. `/case help` lists what there is."
 
 
 @given(st.text(max_size=300))
