@@ -82,8 +82,9 @@ def contracts_diff(arguments: argparse.Namespace) -> int:
     return 1 if compared.without_step else 0
 
 
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+def _count(things: Sized | int, name: str) -> str:
+    count = things if isinstance(things, int) else len(things)
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def migrate(_: argparse.Namespace) -> int:
@@ -138,11 +139,14 @@ def audit_verify(arguments: argparse.Namespace) -> int:
     with existing(read_settings(os.environ).database_url) as database:
         if chain and not database.read_now(lambda session: audit.read(session, chain)):
             raise StartFault(f"there is no case {arguments.case}: nothing is recorded of it")
-        broken = database.read_now(lambda session: list(audit.verify(session, chain=chain)))
+        broken, (entries, chains) = database.read_now(
+            lambda session: (list(audit.verify(session, chain=chain)), audit.count(session, chain=chain))
+        )
     for each in broken:
         print(each)
     if not broken:
-        print("ok: every entry holds")
+        holds = f"every entry holds ({entries} in {_count(chains, 'chain')})"
+        print(f"ok: {holds if entries else 'nothing is recorded yet'}")
     return 1 if broken else 0
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import rfc8785
 from pydantic_core import PydanticSerializationError, to_json
-from sqlalchemy import Text, bindparam, cast, exists, literal, select, update
+from sqlalchemy import Text, bindparam, cast, exists, func, literal, select, update
 from sqlmodel import Session, col
 
 from store.models import AuditEntry, AuditHead, Case
@@ -203,6 +203,13 @@ def verify(session: Session, *, chain: str | None = None) -> Iterator[Broken]:
         yield Broken(name, 1, "it is missing, and all after it: the chain has only its head")
     for case_id in session.execute(_cases_without_chain(chain)).scalars():
         yield Broken(chain_of(case_id), 1, "it is missing: the case exists, and nothing of its chain")
+
+
+def count(session: Session, *, chain: str | None = None) -> tuple[int, int]:
+    """How many entries there are, in how many chains, by the heads of the chains."""
+    heads = select(func.coalesce(func.sum(_HEADS.c.seq), 0), func.count()).select_from(_HEADS)
+    entries, chains = session.execute(heads.where(_HEADS.c.chain == chain) if chain else heads).one()
+    return int(entries), int(chains)
 
 
 def _chain_of_row(row: Any) -> str:
