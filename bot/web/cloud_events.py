@@ -77,7 +77,7 @@ def _check(attributes: Mapping[str, Any]) -> None:
             said["time"] = datetime.fromisoformat(said["time"])
         CloudEvent(said, None)
     except CloudEventValidationError as fault:
-        wrong = "; ".join(str(each) for errors in fault.errors.values() for each in errors)
+        wrong = "; ".join(str(errors[0]) for errors in fault.errors.values())
         raise _no_event(wrong[:500]) from None
     except (ValueError, OverflowError):
         raise _no_event("time has to be a timestamp by RFC 3339") from None
