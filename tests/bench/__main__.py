@@ -15,7 +15,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from store.migrate import migrate
-from tests.bench import intake, reactions, sizes
+from tests.bench import intake, reactions, sizes, windows
 from tests.bench.figures import Figure, table
 from tests.bench.processes import free_port, running
 from tests.bench.service import workspace
@@ -52,6 +52,7 @@ def _measured(folder: Path) -> Iterator[Figure]:
         yield from reactions.commits(folder)
         yield from sizes.memory(folder / "open.db", slack)
         yield from reactions.timers(folder / "open.db", slack, sizes.OPEN)
+        yield from windows.outcome_windows(folder / "windows.db", slack)
         yield from sizes.readiness(folder / "closed.db", slack)
         yield from _on_postgres(slack, raw_port)
 

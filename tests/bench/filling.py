@@ -35,32 +35,32 @@ def prepare(file: Path, slack: str) -> None:
 
 def fill_open(file: Path, count: int) -> None:
     """So many open cases, each with its report and with the timer of its resolution, in a month."""
-    later = f"'{_stored(SystemClock().now() + timedelta(days=30))}'"
-    with _writing(file) as connection:
+    later = f"'{stored(SystemClock().now() + timedelta(days=30))}'"
+    with writing(file) as connection:
         connection.execute("DELETE FROM timers WHERE kind <> 'resolution'")
-        _copy(connection, "cases", "id", OTHER, count)
-        _copy(connection, "exceptions", "case_id", {"id": "NULL", "case_id": "i"}, count)
-        _copy(connection, "timers", "case_id", {"case_id": "i", "due_at": later}, count)
+        copy_rows(connection, "cases", "id", OTHER, count)
+        copy_rows(connection, "exceptions", "case_id", {"id": "NULL", "case_id": "i"}, count)
+        copy_rows(connection, "timers", "case_id", {"case_id": "i", "due_at": later}, count)
 
 
 def fill_closed(file: Path, count: int) -> None:
     """So many closed cases, each with its report."""
-    with _writing(file) as connection:
-        _copy(connection, "cases", "id", CLOSED, count)
-        _copy(connection, "exceptions", "case_id", {"id": "NULL", "case_id": "i"}, count)
+    with writing(file) as connection:
+        copy_rows(connection, "cases", "id", CLOSED, count)
+        copy_rows(connection, "exceptions", "case_id", {"id": "NULL", "case_id": "i"}, count)
 
 
 def make_due(file: Path, count: int, due_at: datetime) -> str:
     """The response windows of so many cases pass at this instant; returns how that is stored."""
-    due = _stored(due_at)
-    with _writing(file) as connection:
+    due = stored(due_at)
+    with writing(file) as connection:
         connection.execute("UPDATE cases SET acknowledge_due_at = ? WHERE id BETWEEN 2 AND ?", (due, count + 1))
         own = {"case_id": "i", "kind": "'response'", "due_at": f"'{due}'", "step": str(BREACH_STEP)}
-        _copy(connection, "timers", "case_id", own, count + 1)
+        copy_rows(connection, "timers", "case_id", own, count + 1)
     return due
 
 
-def _copy(connection: sqlite3.Connection, table: str, key: str, own: Mapping[str, str], count: int) -> None:
+def copy_rows(connection: sqlite3.Connection, table: str, key: str, own: Mapping[str, str], count: int) -> None:
     """Copies the row of case 1 for the cases 2 to `count`; `own` are the SQL expressions of what differs, with `i`
     the number of the case."""
     columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
@@ -73,7 +73,8 @@ def _copy(connection: sqlite3.Connection, table: str, key: str, own: Mapping[str
 
 
 @contextmanager
-def _writing(file: Path) -> Iterator[sqlite3.Connection]:
+def writing(file: Path) -> Iterator[sqlite3.Connection]:
+    """A connection whose changes are committed at the end, all of them in the main file."""
     with closing(sqlite3.connect(file, timeout=30)) as connection, connection:
         connection.execute("PRAGMA cache_size=-200000")
         yield connection
@@ -81,5 +82,6 @@ def _writing(file: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _stored(instant: datetime) -> str:
+def stored(instant: datetime) -> str:
+    """An instant as SQLite keeps it."""
     return instant.isoformat(timespec="microseconds")
