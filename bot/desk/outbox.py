@@ -119,12 +119,7 @@ def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
         taken = (
             update(Owed)
             .where(col(Owed.id).in_(ids))
-            .values(
-                state="sending",
-                attempts=col(Owed.attempts) + 1,
-                lease_until=tx.now + CLAIM_LEASE,
-                maybe_sent=or_(col(Owed.maybe_sent), col(Owed.state) == "sending"),
-            )
+            .values(state="sending", attempts=col(Owed.attempts) + 1, lease_until=tx.now + CLAIM_LEASE)
         )
         tx.session.execute(taken.execution_options(synchronize_session=False))
     return [_claimed(row) for row in chosen]

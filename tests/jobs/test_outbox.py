@@ -182,6 +182,22 @@ async def test_what_was_being_sent_when_the_process_died_is_sent_as_perhaps_sent
     assert not dying.maybe_sent
 
 
+async def test_what_may_have_left_before_a_death_may_have_left_after_tries_that_failed_and_another_death(
+    desk: Desk, clock: MovableClock, outbox: Outbox, post: Post
+) -> None:
+    await opened(desk)
+    await desk.run(claim_owed, ClaimOwed(lambda *_: True, KINDS), actor=SYSTEM)
+    clock.advance(CLAIM_LEASE)
+    post.faults = [Undelivered("service_unavailable")]
+    await outbox.drain()
+    clock.advance(CLAIM_LEASE)
+    [dying] = await desk.run(claim_owed, ClaimOwed(lambda *_: True, KINDS), actor=SYSTEM)
+    clock.advance(CLAIM_LEASE)
+    await outbox.drain()
+    assert dying.maybe_sent
+    assert [message.maybe_sent for message in post.sent] == [True]
+
+
 async def test_a_lost_connection_is_told_to_the_next_try(desk: Desk, outbox: Outbox, post: Post) -> None:
     await opened(desk)
     post.faults = [Undelivered("the connection was lost", unknown=True)]
