@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from bot.start import StartFault, first_line
 from store.database import Database
-from store.migrate import SchemaTooNew, migrate
+from store.migrate import SchemaDiffers, SchemaTooNew, migrate
 
 
 def bring_to_version(url: str) -> None:
@@ -56,7 +56,7 @@ def faults_told(url: str) -> Iterator[None]:
             raise StartFault("DATABASE_URL: it has to begin with sqlite:/// or postgresql://")
         _check_address(url)
         yield
-    except SchemaTooNew as fault:
+    except (SchemaTooNew, SchemaDiffers) as fault:
         raise StartFault(f"DATABASE_URL: {fault}") from None
     except SQLAlchemyError as fault:
         raise StartFault(f"DATABASE_URL: the database cannot be used: {said(fault)}") from None

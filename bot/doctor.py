@@ -26,7 +26,7 @@ from runbooks.connectors import MissingVariable, resolve, variables_of
 from runbooks.ical import parse_ical
 from runbooks.policy import Policy, PolicyFaults, load, read_folder
 from runbooks.rotas import IcalRota, Override, Rota, gaps, on_call, shifts
-from store.migrate import newest, revision_of
+from store.migrate import check_columns, newest, revision_of
 from store.models import PolicyInForce, PolicyVersion, RotaCalendar
 
 LOOKS_AHEAD = timedelta(days=14)
@@ -94,6 +94,7 @@ def _of_session(session: Session, proposed: Policy | None, now: datetime) -> tup
     if not _is_at_version(session):
         behind = wrong("database: reachable, but not at this version: `pointsman migrate` brings it there")
         return [behind], _Seen(proposed, proposed.team.rotas) if proposed else None
+    check_columns(session.connection())
     findings = [well(f"database: {session.get_bind().dialect.name}, at this version")]
     if session.get_bind().dialect.name == "postgresql":
         theirs = session.execute(select(func.clock_timestamp())).scalar_one()

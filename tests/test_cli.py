@@ -204,6 +204,18 @@ async def test_a_database_of_a_newer_version_is_left_alone(desk: Desk, database_
     assert len(ended.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["run", "migrate", "doctor"])
+async def test_a_database_of_another_schema_under_this_versions_name_is_told(
+    desk: Desk, database_url: str, tmp_path: Path, command: str
+) -> None:
+    _write(desk, "ALTER TABLE notes RENAME COLUMN author TO writer")
+    ended = pointsman(command, folder=tmp_path, DATABASE_URL=database_url)
+    assert ended.code != 0
+    [told] = [line for line in (ended.out + ended.err).splitlines() if "DATABASE_URL" in line]
+    assert "it is not that of this version: table notes lacks author and has writer" in told
+    assert "name a new database, or go back to a backup" in told
+
+
 WRONG_DATABASES = {
     "mysql://localhost/x": "it has to begin with sqlite:/// or postgresql://",
     "pointsman.db": "it has to begin with sqlite:/// or postgresql://",

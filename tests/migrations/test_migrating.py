@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 from store import audit
 from store.database import Database
 from store.engines import engine_for
-from store.migrate import MIGRATIONS, SchemaTooNew, migrate, newest
+from store.migrate import MIGRATIONS, SchemaDiffers, SchemaTooNew, migrate, newest
 from store.upgrading import upgrade
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -104,6 +104,26 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(engine: Engine,
         migrate(empty_database_url)
     with engine.begin() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["9999"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("ALTER TABLE notes RENAME COLUMN author TO writer", "table notes lacks author and has writer"),
+        ("ALTER TABLE notes ADD COLUMN mine integer", "table notes has mine, which it does not know"),
+        ("DROP TABLE notes", "table notes lacks at, author, case_id"),
+    ],
+)
+def test_a_database_that_only_says_that_it_is_at_this_version_is_refused(
+    engine: Engine, empty_database_url: str, statement: str, said: str
+) -> None:
+    migrate(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    with pytest.raises(SchemaDiffers) as differs:
+        migrate(empty_database_url)
+    assert said in str(differs.value)
+    assert f"at schema {REVISIONS[-1]}" in str(differs.value)
 
 
 def test_two_replicas_that_start_at_once_migrate_once(engine: Engine, empty_database_url: str) -> None:
