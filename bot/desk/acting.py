@@ -31,6 +31,7 @@ ACTIONS = {
     Act.NOTE: Action.NOTE,
     Act.ACKNOWLEDGE: Action.ACKNOWLEDGE,
     Act.RUN: Action.RUN,
+    Act.RELEASE: Action.RELEASE,
     Act.ESCALATE: Action.ESCALATE,
     Act.SNOOZE: Action.SNOOZE,
     Act.ASSIGN: Action.ASSIGN,

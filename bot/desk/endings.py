@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
-from bot.desk import outcomes
+from bot.desk import lanes, outcomes
+from bot.desk.clearing import arrived
 from bot.desk.intake import Report, report_many
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
@@ -23,7 +24,9 @@ from store.models import Case, Delivery
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A delivery that came to its end. `case_id` None: it was the first of its event, and nobody asked for it."""
+    """A delivery that came to its end. `case_id` None: it was the first of its event, and nobody asked for it.
+    `is_verified`: it had arrived before, and now it was asked whether what is there
+    `is_right` (None: that could not be seen)."""
 
     delivery_id: int
     case_id: int | None
@@ -92,6 +95,13 @@ def undelivered_first(tx: Tx, endings: Sequence[Ending]) -> None:
     """Nobody asked for these and they did not arrive: a dead letter is a case, one for each subject."""
     if not endings:
         return
+    arrived(tx, [each.event_id for each in endings])
+    lanes.go_on(tx, [each.event_id for each in endings if _is_in_order(each)])
+
+
+def _is_in_order(each: Ending) -> bool:
+    deliver = each.policy.workflows[each.workflow].deliver
+    return deliver is not None and deliver.order == "subject"
     rows = {row.event_id: row for row in tx.session.execute(_CAME, {"ids": [e.event_id for e in endings]}).scalars()}
     reports = [_failure(each, rows[each.event_id]) for each in endings]
     ids = [int(result.case.removeprefix("C-")) for result in report_many(tx, reports)]

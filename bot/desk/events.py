@@ -38,6 +38,8 @@ class Arrival:
     workflow: str
     content: Mapping[str, Any]
     is_drill: bool = False
+    released_from: int | None = None
+    """The event in quarantine that it was, before a person released it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,40 @@ class _Known:
 
 def receive(tx: Tx, submissions: Sequence[Submission[Arrival]]) -> list[tuple[Arrived, ...] | KeyReused]:
     """One answer per submission: what became of each event, or `KeyReused`. Everything is committed together."""
-    return once(tx, submissions, _take_in, Arrived)
+    return once(tx, submissions, take_in, Arrived)
 
 
-def _take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would become of an event if it came now. `same`, `other`: the event that has its identity already, with the
+    same content or with another."""
+
+    admission: Admission
+    misfit: Misfit | None
+    same: int | None = None
+    other: int | None = None
+
+
+def foresee(tx: Tx, arrivals: Sequence[Arrival]) -> list[Foreseen]:
+    """What would become of these events by the contract of now; nothing is written."""
+    digest = partial(keyed, desk_key(tx.session))
+    rollouts = Rollouts(tx)
+    judged = [_judge(tx, arrival, rollouts, digest) for arrival in arrivals]
+    known = _known(tx, judged)
+    return [_foreseen(each, known.get(each.key)) for each in judged]
+
+
+def _foreseen(each: _Judged, before: _Known | None) -> Foreseen:
+    if before is None or before.event_id == each.arrival.released_from:
+        return Foreseen(each.admission, each.misfit)
+    is_same = before.digest == each.digest
+    return Foreseen(
+        each.admission, each.misfit, before.event_id if is_same else None, None if is_same else before.event_id
+    )
+
+
+def take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
+    """Takes in events that were checked in form: what became of each."""
     digest = partial(keyed, desk_key(tx.session))
     rollouts = Rollouts(tx)
     judged = [_judge(tx, arrival, rollouts, digest) for arrival in arrivals]
@@ -178,6 +210,7 @@ def _write_triggers(tx: Tx, fresh: Sequence[_Judged]) -> None:
             rollout=each.applied.chosen.because,
             case=_ref(each.case_id),
             drill=each.arrival.is_drill,
+            released_from=_event_ref(each.arrival.released_from),
         )
 
 
@@ -197,6 +230,7 @@ def _trigger_row(tx: Tx, each: _Judged) -> dict[str, Any]:
         "case_id": each.case_id,
         "policy_digest": each.applied.policy.digest,
         "contract_version": contract.version if contract else 0,
+        "released_from": each.arrival.released_from,
         "is_drill": each.arrival.is_drill,
         "seen": 1,
         "last_seen_at": tx.now,
@@ -281,6 +315,10 @@ def _answer(each: _Judged, known: _Known) -> Arrived:
     if each.event_id:
         return Arrived(f"E-{each.event_id}", "quarantined", _ref(each.case_id))
     return Arrived(f"E-{first}", "duplicate", _ref(known.first.case_id if known.first else known.case_id))
+
+
+def _event_ref(event_id: int | None) -> str | None:
+    return None if event_id is None else f"E-{event_id}"
 
 
 def _ref(case_id: int | None) -> str | None:

@@ -34,6 +34,7 @@ def held_report(
         event=content,
         event_id=event_id,
         dedup_key=f"{mode}:{kind[:300]}",
+        misfit=found.as_names() if found else None,
     )
 
 

@@ -33,7 +33,8 @@ OTHER = "other"
 @dataclass(frozen=True, slots=True)
 class Report:
     """One report of one failure, checked in form. `event` is the payload of the automation's event, `event_key` the
-    Idempotency-Key under which it was first sent; `event_id`: it is kept already."""
+    Idempotency-Key under which it was first sent; `event_id`: it is kept already, and `misfit` says how
+    it does not fit its schema (`found, wanted, pointer`)."""
 
     by: Actor
     workflow: str
@@ -46,6 +47,7 @@ class Report:
     event_id: int | None = None
     event_key: str | None = None
     dedup_key: str | None = None
+    misfit: Mapping[str, str] | None = None
     links: tuple[str, ...] = ()
 
 
@@ -137,6 +139,7 @@ def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
         "workflow": report.workflow,
         "failure_mode": report.failure_mode,
         "opened_at": tx.now,
+        **({"quarantined": 1, "misfit": report.misfit} if report.misfit else {}),
     }
     event = report.event or {}
     names = {"event": event, "case": case, "now": tx.now}

@@ -43,6 +43,7 @@ class Action(StrEnum):
     NOTE = "note"
     SET_STATE = "change the state of"
     RUN = "send again"
+    RELEASE = "release events of"
     ESCALATE = "escalate"
     RESOLVE = "resolve"
     FAIL = "fail"
@@ -75,6 +76,7 @@ MOVES: Mapping[Action, Move] = MappingProxyType(
         Action.NOTE: Move(frozenset(State)),
         Action.SET_STATE: Move(HELD, HELD),
         Action.RUN: Move(OPEN),
+        Action.RELEASE: Move(frozenset(State)),
         Action.ESCALATE: Move(OPEN),
         Action.RESOLVE: Move(OPEN, frozenset({State.CLOSING, State.RESOLVED})),
         Action.FAIL: Move(OPEN, frozenset({State.FAILED})),

@@ -17,6 +17,7 @@ class Act(StrEnum):
     NOTE = "note something on it"
     ACKNOWLEDGE = "acknowledge it"
     RUN = "run this on it"
+    RELEASE = "release or drop its events in quarantine"
     ESCALATE = "escalate it"
     SNOOZE = "snooze it"
     ASSIGN = "assign it"

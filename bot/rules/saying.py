@@ -33,6 +33,9 @@ class What(StrEnum):
     DELIVERY_ASKED = "delivery_asked"  # by, verb (retry | replay), request
     DELIVERY_DONE = "delivery_done"  # verb, status, response, already
     DELIVERY_FAILED = "delivery_failed"  # verb, status, response, because
+    EVENTS_RELEASED = "events_released"  # by, event (if it was one), count, ignored, known, still, because, left
+    EVENT_DROPPED = "event_dropped"  # by, event, reason
+    QUARANTINE_CLEARED = "quarantine_cleared"  # count
     DEAD_LETTER = "dead_letter"  # kind, because
     POLICY_CHANGED = "policy_changed"
     # of these, `is_over`: what the case is about is over; `healed`: so it was closed, for nobody had it

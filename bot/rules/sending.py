@@ -54,6 +54,19 @@ class Plan:
     confirm: str | None
     because: str
 
+    @property
+    def words(self) -> str:
+        """What it will do, for whoever is about to press."""
+        asks = "Asks first whether it is there already; what is not is sent " if self.find_first else "Sends it "
+        return f"{asks}{_UNDER[self.key]}. Why so: {self.because}."
+
+
+_UNDER = {
+    Key.SAME: "under the same Idempotency-Key: a receiver that has it knows it again",
+    Key.REPORTED: "under the Idempotency-Key that it first had: a receiver that has it knows it again",
+    Key.NEXT: "under a new Idempotency-Key, as something new",
+}
+
 
 def plan(verb: Verb, past: Past, *, has_find: bool, key_lasts: timedelta, now: datetime) -> Plan | None:
     """The plan for sending an event again; None while it is under way already."""
@@ -81,6 +94,51 @@ def _may_be_twice(key: Key, has_find: bool, because: str) -> Plan:
     return Plan(key, has_find, confirm, because)
 
 
+class Verdict(StrEnum):
+    """What an attempt means. `DENIED`: the system refuses who we are, whatever the event."""
+
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    DELIVERED = "delivered"
+    ALREADY = "already"
+    REFUSED = "refused"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+    IMPOSSIBLE = "impossible"
+    RIGHT = "right"
+    WRONG = "wrong"
+
+
+class Course(StrEnum):
+    """How a delivery goes on after an attempt: held with its attempts as they were, sent (it is not there yet), tried
+    again, looked at once more some time after the yes, or at its end."""
+
+    HOLD = "hold"
+    SEND = "send"
+    AGAIN = "again"
+    VERIFY = "verify"
+    END = "end"
+
+
+def course(
+    verdict: Verdict, *, is_verifying: bool, has_verify: bool, is_shut_off: bool, has_attempt_left: bool
+) -> Course:
+    """`is_shut_off`: after this attempt the connector is left alone, so that its failure counts for nothing."""
+    if verdict is Verdict.NOT_FOUND:
+        return Course.SEND
+    if is_shut_off and verdict in (Verdict.DENIED, Verdict.UNKNOWN):
+        return Course.HOLD
+    if verdict is Verdict.UNKNOWN and has_attempt_left:
+        return Course.AGAIN
+    is_there = verdict in (Verdict.DELIVERED, Verdict.ALREADY, Verdict.FOUND)
+    return Course.VERIFY if is_there and has_verify and not is_verifying else Course.END
+
+
+def is_too_old(key_born_at: datetime, *, key_lasts: timedelta, may_have_been_sent: bool, now: datetime) -> bool:
+    """Whether the receiver may have forgotten the key of what may have arrived there under it."""
+    return may_have_been_sent and key_born_at + key_lasts <= now
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """A contract's retry: so many attempts in all, waits that grow by `factor` up to `longest`."""
@@ -92,13 +150,19 @@ class Backoff:
 
 
 def next_attempt_at(
-    backoff: Backoff, *, made: int, now: datetime, share: float, retry_after: timedelta | None, key_ends_at: datetime
+    backoff: Backoff,
+    *,
+    made: int,
+    now: datetime,
+    share: float,
+    retry_after: timedelta | None,
+    key_ends_at: datetime | None,
 ) -> datetime | None:
     """When to try again after `made` attempts whose result is not known, with full jitter (`share` of the wait, 0 to
     1; AWS Architecture Blog, Exponential Backoff And Jitter); never before Retry-After. None: no attempt is left, or
-    the key would be too old by then."""
+    the key would be too old by then (`key_ends_at` None: what is asked needs no key)."""
     if made >= backoff.attempts:
         return None
     longest = min(backoff.first * backoff.factor ** (made - 1), backoff.longest)
     at = now + max(longest * share, retry_after or timedelta(0))
-    return at if at < key_ends_at else None
+    return at if key_ends_at is None or at < key_ends_at else None

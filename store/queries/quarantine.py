@@ -53,6 +53,11 @@ class Held:
 _HELD = select(Trigger, Event).join(Event, col(Event.id) == col(Trigger.event_id)).where(col(Trigger.state) == HELD)
 
 
+def held_statement() -> Any:
+    """All events that are held, each with what is known of it; to be narrowed."""
+    return _HELD
+
+
 def list_held(session: Session, wanted: Wanted) -> list[Held]:
     """The events, latest first, at most `limit`."""
     query: Any = _HELD
