@@ -113,7 +113,7 @@ class Expected(SQLModel, table=True):
         one_of("state", ("waiting", "done", "failed", "missing", "late")),
         Index("expected_by_key", "workflow", "key"),
         index_where("expected_due", "due_at", where="due_at IS NOT NULL"),
-        index_where("expected_in_vain", "workflow", "event_id", where="state IN ('missing', 'failed')"),
+        index_where("expected_in_vain", "workflow", "since_at", where="state IN ('missing', 'failed')"),
         index_where("expected_taken", "lease_until", where="lease_until IS NOT NULL"),
     )
     event_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="events.id")
@@ -183,13 +183,15 @@ class Missed(SQLModel, table=True):
 
 
 class ConnectorState(SQLModel, table=True):
-    """How a connector answers: `open` holds what goes there until the next probe."""
+    """How a connector answers: while it is not `closed`, what goes there is held until `probe_at`. `free_at`: by its
+    rate, nothing leaves before. `failed_event`: the last event whose result is not known."""
 
     __tablename__: ClassVar[str] = "connector_states"
     __table_args__ = (one_of("state", ("closed", "open", "refused")),)
     connector: str = Field(primary_key=True)
     state: str = "closed"
     failures: int = 0
+    failed_event: int | None = Field(default=None, sa_type=BigKey)
     since_at: datetime = Field(sa_type=Instant)
     probe_at: datetime | None = Field(default=None, sa_type=Instant)
     free_at: datetime | None = Field(default=None, sa_type=Instant)

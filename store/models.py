@@ -75,6 +75,7 @@ class Case(SQLModel, table=True):
             unique=True,
         ),
         index_where("open_by_number", "id", where="closed_at IS NULL"),
+        index_where("open_by_workflow", "workflow", "failure_mode", where="closed_at IS NULL AND NOT is_drill"),
         index_where("open_by_owner", "owner", "id", where="closed_at IS NULL"),
         index_where("open_by_assignee", "assignee", "id", where="closed_at IS NULL"),
         index_where("missed_response", "response_breached_at", where="response_breached_at IS NOT NULL"),
@@ -302,7 +303,8 @@ class RotaOverride(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """An event on its way to the workflow's connector, under one Idempotency-Key (a generation)."""
+    """An event on its way to the workflow's connector, under one Idempotency-Key (a generation). `due_at` is when it
+    may be looked at next: of one that somebody is at work on, when that claim ends (`lease_until`)."""
 
     __tablename__: ClassVar[str] = "deliveries"
     __table_args__ = (
@@ -313,8 +315,8 @@ class Delivery(SQLModel, table=True):
         ),
         UniqueConstraint("event_id", "generation"),
         Index("deliveries_of_case", "case_id", "id"),
-        index_where("deliveries_due", "due_at", where="due_at IS NOT NULL"),
-        index_where("deliveries_taken", "lease_until", where="lease_until IS NOT NULL"),
+        index_where("deliveries_due", "connector", "due_at", where="due_at IS NOT NULL"),
+        index_where("deliveries_in_lane", "lane", "event_id", where="lane IS NOT NULL AND due_at IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")

@@ -93,12 +93,17 @@ def overrides(session: Session, rota: str, *, at: datetime) -> list[Override]:
 
 def reach(tx: Tx, role_name: str) -> Reach:
     """Whom telling the role reaches at this moment: the person on call, or each member where there is no rota."""
-    role = find_role(tx.policy, role_name)
-    named = person_on_call(tx.session, tx.policy, role, at=tx.now)
+    return reach_at(tx.session, tx.policy, role_name, at=tx.now)
+
+
+def reach_at(session: Session, policy: Policy, role_name: str, *, at: datetime) -> Reach:
+    """Whom telling the role reaches at `at`."""
+    role = find_role(policy, role_name)
+    named = person_on_call(session, policy, role, at=at)
     if named:
         return Reach(role.name, role.channel, (named[0],), named[1])
     if role.on_call:
         return Reach(role.name, role.channel, (), f"rota {role.on_call} names nobody now")
-    found = [slack_id(tx.session, person) for person in members(tx.session, role)]
+    found = [slack_id(session, person) for person in members(session, role)]
     people = tuple(person for person in found if person)
     return Reach(role.name, role.channel, people, "its members" if people else "it has no members")

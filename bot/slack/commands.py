@@ -74,6 +74,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Workflows:
+    """The handoff matrix; with a name, all of one workflow."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """What can be typed."""
 
@@ -96,7 +103,7 @@ class Take:
     end: datetime | None = None
 
 
-Typed = Queue | List | Show | Open | Send | Help | desk.OnCase
+Typed = Queue | List | Show | Open | Send | Workflows | Help | desk.OnCase
 
 USAGE: Mapping[str, str] = {
     "list": "list [role, workflow or all]",
@@ -113,6 +120,7 @@ USAGE: Mapping[str, str] = {
     "fail": "fail C-12 why it cannot be fixed",
     "reopen": "reopen C-12 why",
     "note": "note C-12 text",
+    "workflows": "workflows [name]",
     "help": "help",
 }
 ALIASES = {
@@ -129,6 +137,7 @@ ALIASES = {
     "prio": "priority",
     "retry": "run",
     "replay": "run",
+    "workflow": "workflows",
 }
 IN_THREAD = ("open", "ack", "resolve", "note", "show", "escalate", "fail", "reopen", "snooze", "assign")
 
@@ -288,6 +297,7 @@ _READERS: Mapping[str, Reader] = {
     "fail": _with_text(desk.Fail, "Why can it not be fixed?"),
     "reopen": _with_text(desk.Reopen, "Why is it to be opened again?"),
     "note": _with_text(desk.AddNote, "What is the note?"),
+    "workflows": lambda words: Workflows(said(words.text) or None),
     "help": lambda words: Help(),
 }
 

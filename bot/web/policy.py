@@ -1,4 +1,5 @@
-"""`GET /v1/workflows` and `GET /v1/oncall`: what the policy in force says, and whom it names now."""
+"""`GET /v1/workflows` and `GET /v1/oncall`: the contracts in force and how each does, and whom the roles
+name now."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.context import Context
+from bot.desk.inventory import COUNTED, Line, Path, inventory
 from bot.desk.people import members, person_on_call
 from bot.web.answers import answer
 from bot.web.sources import Gate
@@ -28,12 +30,15 @@ class PolicyOut:
         self._clock: Clock = context.clock
 
     async def workflows(self, request: web.Request) -> web.Response:
-        """The contracts in force that this reader may see."""
+        """The handoff matrix: the contracts in force that this reader may see, and how each of them does."""
         reader = await self._gate.admit_reader(request)
-        policy = await self._desk.read(self._desk.policies.in_force)
-        return answer(
-            {"workflows": [_workflow(each) for name, each in sorted(policy.workflows.items()) if reader.covers(name)]}
-        )
+        now = self._clock.now()
+
+        def look(session: Session) -> list[Line]:
+            policy = self._desk.policies.in_force(session)
+            return inventory(session, policy, at=now, only=[name for name in policy.workflows if reader.covers(name)])
+
+        return answer({"at": now, "workflows": [_workflow(each) for each in await self._desk.read(look)]})
 
     async def oncall(self, request: web.Request) -> web.Response:
         """Each role, and whom telling it reaches now."""
@@ -47,14 +52,68 @@ class PolicyOut:
         return answer({"at": now, "oncall": await self._desk.read(look)})
 
 
-def _workflow(contract: Contract) -> Mapping[str, Any]:
+def _workflow(line: Line) -> Mapping[str, Any]:
+    contract = line.contract
     return {
         "workflow": contract.workflow,
         "title": contract.title,
+        "purpose": contract.purpose,
         "version": contract.version,
+        "rollout": {"mode": contract.rollout.mode, "percent": contract.rollout.percent},
         "risk": contract.risk,
         "owners": {"accountable": contract.owners.accountable, "steward": contract.owners.steward},
+        "source_of_record": contract.source_of_record,
+        **_terms(contract),
         "failure_modes": sorted(contract.exceptions),
+        "exception_paths": [_path(path, line) for path in line.paths],
+        "people": {role: list(reach.people) for role, reach in line.reached.items()},
+        **_doing(line),
+    }
+
+
+def _terms(contract: Contract) -> dict[str, Any]:
+    """What starts it, where it goes, what must come of it."""
+    trigger, deliver, outcome, freshness = contract.trigger, contract.deliver, contract.outcome, contract.freshness
+    return {
+        "trigger": trigger and {"schema": trigger.schema, "id": trigger.id.source},
+        "deliver": deliver and {"connector": deliver.connector, "runbook": deliver.runbook},
+        "outcome": outcome and {"id": outcome.id.source, "within": str(outcome.within)},
+        "freshness": freshness and {"at_least": freshness.at_least, "every": str(freshness.every)},
+        "census": contract.census and {"every": str(contract.census.every)},
+    }
+
+
+def _path(path: Path, line: Line) -> dict[str, Any]:
+    terms = path.terms
+    return {
+        "failure_mode": path.failure_mode,
+        "named_by": path.named.value,
+        "priority": terms.priority,
+        "owner": terms.owner,
+        "people": list(line.reached[terms.owner].people),
+        "route": terms.route,
+        "auto_fix": terms.auto_fix,
+        "acknowledge_within": str(terms.acknowledge_within),
+        "resolve_within": str(terms.resolve_within),
+        "runbooks": list(terms.runbooks),
+        "next_step": terms.next_step,
+    }
+
+
+def _doing(line: Line) -> dict[str, Any]:
+    """How it does. The metric is the share of what came that was delivered, and done where an outcome must come."""
+    figures = line.figures
+    metric = {"days": COUNTED.days, "came": figures.came, "succeeded": figures.succeeded, "pending": figures.pending}
+    return {
+        "state": line.state.value,
+        "open_cases": sum(figures.open_cases.values()),
+        "open_by_failure_mode": dict(figures.open_cases),
+        "held": line.held,
+        "held_by": line.held_by,
+        "quarantined": figures.quarantined,
+        "unmatched_outcomes": figures.unmatched,
+        "last_event_at": figures.last_event_at,
+        "metric": metric | {"success_rate": figures.rate},
     }
 
 

@@ -22,6 +22,7 @@ from bot.rules.actors import SYSTEM
 from bot.slack import queues
 from store import audit
 from store.columns import Instant
+from store.contract_models import Expected, OutcomeCame, Trigger
 from store.database import Database
 from store.ids import take
 from store.migrate import migrate
@@ -46,6 +47,7 @@ from store.queries.cases import (
     owed_by_kind,
     timers_late,
 )
+from store.queries.workflows import figures
 from tests.postgres import Postgres
 from tests.store.seeds import AT, POLICY, case_row, put_policy
 
@@ -59,7 +61,9 @@ NUMBERS = NUMBERS.union_all(select(NUMBERS.c.n + 1).where(NUMBERS.c.n < ROWS))
 N = NUMBERS.c.n
 IS_OPEN = N % ONE_OPEN_IN == 0
 
-TABLES = "cases|events|exceptions|timers|outbox|deliveries|requests|audit_entries|audit_heads"
+TABLES = (
+    "cases|events|exceptions|timers|outbox|deliveries|requests|audit_entries|audit_heads|triggers|expected|outcomes"
+)
 WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
 BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids", "old messages")
 """What SQLite reads in the order of the rows' own ids, and only until the page is full."""
@@ -114,6 +118,9 @@ def _fill(session: Session, files: dict[str, str]) -> None:
     _many(session, Owed, kind=one_of(KINDS), payload={}, state=sql_case((IS_OPEN, "owed"), else_="sent"), **owed)
     _many(session, Delivery, **_delivery())
     _many(session, SeenRequest, key=named("k:"), at=AT, digest="")
+    _many(session, Trigger, **_trigger())
+    _many(session, Expected, **_expected())
+    _many(session, OutcomeCame, **_outcome())
     entry = {"chain": named("case:"), "seq": 1, "hash": named("h")}
     _many(session, AuditEntry, body="{}", prev_hash=named("p"), **entry)
     _many(session, AuditHead, **entry)
@@ -164,6 +171,52 @@ def _delivery() -> dict[str, Any]:
     }
 
 
+def _trigger() -> dict[str, Any]:
+    astray = sql_case((N % 200 == 0, "quarantined"), (N % 200 == 1, "failed"), (N % 200 == 2, "delivering"))
+    return {
+        "event_id": N,
+        "workflow": one_of(WORKFLOWS),
+        "identity": named("i:"),
+        "digest": "",
+        "received_at": sql_case((N > ROWS - 500, at(LATER)), else_=at(AT)),
+        "source": "hubspot",
+        "state": sql_case((N % 200 < 3, astray), else_="delivered"),
+        "policy_digest": POLICY,
+        "contract_version": 1,
+        "is_drill": N % 1000 == 7,
+        "seen": 1,
+        "last_seen_at": AT,
+    }
+
+
+def _expected() -> dict[str, Any]:
+    return {
+        "event_id": N,
+        "workflow": one_of(WORKFLOWS),
+        "key": named("i:"),
+        "state": sql_case((IS_OPEN, "waiting"), (N % 200 == 1, "missing"), else_="done"),
+        "since_at": AT,
+        "due_at": sql_case((IS_OPEN, at(LATER)), else_=null()),
+        "policy_digest": POLICY,
+    }
+
+
+def _outcome() -> dict[str, Any]:
+    return {
+        "id": N,
+        "workflow": one_of(WORKFLOWS),
+        "key": named("o:"),
+        "digest": named("d:"),
+        "content": {},
+        "meaning": "done",
+        "because": "",
+        "status": "done",
+        "received_at": AT,
+        "source": "billing",
+        "state": sql_case((IS_OPEN, "unmatched"), else_="matched"),
+    }
+
+
 def the_case(session: Session) -> Case:
     return session.get_one(Case, ROWS)
 
@@ -188,7 +241,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "messages by kind": lambda tx: owed_by_kind(tx.session),
     "pages to cancel": lambda tx: cancel_pages(tx, the_case(tx.session)),
     "pages to edit": lambda tx: owe_page_updates(tx, [the_case(tx.session)]),
-    "deliveries that are due": lambda tx: deliveries.claim(tx, 20),
+    "deliveries that are due": lambda tx: deliveries.claim(tx, deliveries.Room(20, 20)),
     "the next delivery": lambda tx: deliveries.next_due(tx.session),
     "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),
     "open cases by key": lambda tx: intake._open_matches(tx, {f"v1:{number}" for number in range(1, 21)}),
@@ -209,6 +262,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, owner="billing")),
     "cases of some workflows": lambda tx: list_cases(tx.session, Wanted(50, workflows=WORKFLOWS)),
     "open cases by state": lambda tx: open_by_state(tx.session),
+    "the figures of workflows": lambda tx: figures(tx.session, WORKFLOWS, since=SOON),
     "how many missed a window": lambda tx: queues.late(tx.session, since=AT),
     "what waits for a person": lambda tx: queues.of_person(tx.session, "U0ADA", on_call_for=["billing"]),
     "what roles own": lambda tx: queues.of_roles(tx.session, ROLES),

@@ -10,6 +10,7 @@ from bot.slack.asking import Asker, Body, of_command
 from bot.slack.commands import Misread, parse_case, parse_oncall
 from bot.slack.edge import Edge
 from bot.slack.guard import Told
+from bot.slack.inventory import workflows
 from bot.slack.listeners.binding import Listeners
 from bot.slack.overriding import take
 
@@ -48,6 +49,8 @@ async def answered(edge: Edge, asker: Asker, asked: commands.Typed) -> Told | No
             return await opening.typed(edge, asker, asked)
         case commands.Send():
             return await send_again(edge, asker, asked.case_id, asked.verb)
+        case commands.Workflows():
+            return await workflows(edge, asker, asked.name)
         case commands.Help():
             return answers.help_told()
     return await carry_out(edge, asker, asked)

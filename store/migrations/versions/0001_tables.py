@@ -169,6 +169,7 @@ def _cases() -> None:
     )
     _partial("open_by_assignee", "cases", ["assignee", "id"], where="closed_at IS NULL")
     _partial("open_by_number", "cases", ["id"], where="closed_at IS NULL")
+    _partial("open_by_workflow", "cases", ["workflow", "failure_mode"], where="closed_at IS NULL AND NOT is_drill")
     _partial("open_by_owner", "cases", ["owner", "id"], where="closed_at IS NULL")
 
 
@@ -289,9 +290,9 @@ def _deliveries() -> None:
         _one_of("state", "finding", "sending", "verifying", "delivered", "already_there", "refused", "unknown", "dead"),
         _one_of("verb", "deliver", "retry", "replay"),
     )
-    _partial("deliveries_due", "deliveries", ["due_at"], where="due_at IS NOT NULL")
+    _partial("deliveries_due", "deliveries", ["connector", "due_at"], where="due_at IS NOT NULL")
+    _partial("deliveries_in_lane", "deliveries", ["lane", "event_id"], where="lane IS NOT NULL AND due_at IS NOT NULL")
     op.create_index("deliveries_of_case", "deliveries", ["case_id", "id"])
-    _partial("deliveries_taken", "deliveries", ["lease_until"], where="lease_until IS NOT NULL")
 
 
 def _exceptions() -> None:

@@ -182,6 +182,7 @@ def _connector_states() -> None:
         sa.Column("connector", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failed_event", BIG, nullable=True),
         sa.Column("since_at", INSTANT, nullable=False),
         sa.Column("probe_at", INSTANT, nullable=True),
         sa.Column("free_at", INSTANT, nullable=True),
@@ -241,11 +242,10 @@ def _expected() -> None:
     )
     op.create_index("expected_by_key", "expected", ["workflow", "key"])
     _partial("expected_due", "expected", ["due_at"], where="due_at IS NOT NULL")
-    _partial("expected_in_vain", "expected", ["workflow", "event_id"], where="state IN ('missing', 'failed')")
+    _partial("expected_in_vain", "expected", ["workflow", "since_at"], where="state IN ('missing', 'failed')")
     _partial("expected_taken", "expected", ["lease_until"], where="lease_until IS NOT NULL")
 
 
-def _triggers() -> None:
 def _releases() -> None:
     op.create_table(
         "releases",
@@ -264,6 +264,7 @@ def _releases() -> None:
     _partial("releases_due", "releases", ["due_at"], where="due_at IS NOT NULL")
 
 
+def _triggers() -> None:
     op.create_table(
         "triggers",
         sa.Column("event_id", BIG, nullable=False),
