@@ -21,7 +21,7 @@ from bot.rules.refusals import Refused
 from bot.slack.asking import Asker
 from bot.slack.directory import Directory
 from bot.slack.facts import names
-from bot.slack.guard import FAULT, NOT_RECORDED, Guard, Result, Told, fault_reference, in_time
+from bot.slack.guard import FAULT, NOT_RECORDED, Guard, Result, Told, fault_reference, in_time, in_words
 from bot.slack.homes import Homes
 from bot.slack.links import Links
 from bot.slack.parts import TEXT, modal, section
@@ -62,7 +62,7 @@ class Edge:
         """Carries out a command and says what came of it; None when the same request came before. Raises `Refused`."""
         outcome = await self.context.desk.run(act, command, actor=await self.actor(asker))
         self.homes.acted(asker.user)
-        return None if outcome.repeated else await self.told(outcome)
+        return None if outcome.repeated else Told("", words=lambda: self.told(outcome))
 
     async def told(self, outcome: Outcome) -> Told:
         """What came of somebody's own request, in words to them."""
@@ -97,7 +97,7 @@ class Edge:
 
     async def slash(self, ack: AsyncAck, asker: Asker, work: Awaitable[Result]) -> None:
         """Answers a slash command: with its result, if that is there in time."""
-        task = self.guard.start(work)
+        task = self.guard.start(in_words(work))
         if not await in_time(task):
             await ack(NOT_RECORDED)
             self.guard.track(self._tell_when_done(asker, task))
@@ -108,7 +108,7 @@ class Edge:
 
     async def event(self, asker: Asker, work: Awaitable[Result]) -> BoltResponse | None:
         """Answers an event. What is not done in time, or failed, is asked of Slack again: its key makes it once."""
-        task = self.guard.start(work)
+        task = self.guard.start(in_words(work))
         if not await in_time(task):
             return BoltResponse(status=503, body="not recorded yet")
         told = task.result()
@@ -170,7 +170,7 @@ class Edge:
                 )
 
     async def _tell_when_done(self, asker: Asker, task: asyncio.Task[Result]) -> None:
-        told = await task
+        told = await self.guard.start(in_words(task))
         if told is not None:
             await self.tell(asker, told)
 

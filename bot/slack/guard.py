@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,14 @@ NOT_RECORDED = ":hourglass_flowing_sand: Not recorded yet: this takes longer tha
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What somebody is told. `field`: the field of the form that is wrong. `code`: of a refusal; `fault`: ours."""
+    """What somebody is told. `field`: the field of the form that is wrong. `code`: of a refusal; `fault`: ours.
+    `words`: it is done, and what there is to say about it has still to be looked up: not before a click is answered."""
 
     text: str
     blocks: tuple[Block, ...] = ()
     code: str | None = None
     field: str | None = None
+    words: Callable[[], Awaitable[Told]] | None = None
 
 
 class FieldRefused(Refused):
@@ -68,6 +70,12 @@ class Guard:
             if waiting and timeout is not None:
                 log.warning("stopped with requests under way", extra={"requests": len(waiting)})
                 return
+
+
+async def in_words(work: Awaitable[Result]) -> Result:
+    """What came of the work, and what there is to say about it."""
+    told = await work
+    return await told.words() if told and told.words else told
 
 
 async def in_time(task: asyncio.Task[Result]) -> bool:

@@ -18,6 +18,7 @@ from bot.slack import acts, guard
 from bot.slack.app import SlackEdge, SlackFault
 from bot.slack.asking import Asker, of_click
 from bot.slack.directory import refresh_people
+from bot.slack.facts import names
 from store.models import Person
 from tests.slack.conftest import ADA, BEN, GUEST, REVOPS, SHARED, STRANGER, ZOE, World
 
@@ -89,6 +90,26 @@ async def test_a_slow_slack_delays_no_answer(world: World) -> None:
     assert world.slack.views(ADA)[-1].callback_id == "form.resolve"
 
 
+async def test_what_there_is_to_say_is_looked_up_after_the_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, free = await world.opened(), threading.Event()
+
+    def slow(*given: Any) -> Any:
+        free.wait(10)
+        return names(*given)
+
+    monkeypatch.setattr("bot.slack.edge.names", slow)
+    reply = await asyncio.wait_for(world.slack.click(ADA, world.card(case), text="Acknowledge"), 1)
+    assert reply.ok
+    assert (await world.case(case.id)).acknowledged_by == ADA
+    assert world.slack.ephemerals(ADA) == []
+    free.set()
+    await world.settled()
+    assert [message.shown for message in world.slack.ephemerals(ADA)] == [world.told(ADA)]
+    assert "You have it now, until" in world.told(ADA)
+
+
 async def test_a_fault_of_ours_gives_a_reference(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     case = await world.opened()
 
@@ -132,7 +153,7 @@ async def test_when_slack_cannot_say_who_somebody_is_only_those_whom_a_role_list
     world.slack.faults.fail_next("users.info", "internal_error", times=10)
     listed = await edge.actor(Asker(BEN, "T0ACME", "k"))
     assert not listed.is_ours
-    told = await acts.carry_out(edge, Asker(BEN, "T0ACME", "k1"), Acknowledge(case.id))
+    told = await guard.in_words(acts.carry_out(edge, Asker(BEN, "T0ACME", "k1"), Acknowledge(case.id)))
     assert told is not None
     assert "You have it" in told.text
     with pytest.raises(Refused, match=r"Slack did not say who you are\. Try again in a moment\."):
