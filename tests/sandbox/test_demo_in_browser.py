@@ -272,6 +272,21 @@ def test_commands_and_the_home_tab_show_what_waits(visitor: Visitor) -> None:
     visitor.see("#home", f"Revenue Ops: {on_call.real_name}")
 
 
+def test_the_link_of_a_message_leads_to_it(visitor: Visitor) -> None:
+    visitor.play("renewal")
+    ts = visitor.see("#messages [data-ts]", "was not taken by marketing").get_attribute("data-ts") or ""
+    visitor.page.goto(f"{visitor.url.rstrip('/')}/archives/C0REVOPS/p{ts.replace('.', '')}")
+    visitor.see("#sidebar [data-channel=C0REVOPS][aria-current=page]")
+    visitor.see("#thread-messages [data-ts]", "was not taken by marketing")
+
+
+def test_what_is_written_to_the_app_directly_is_answered_there(visitor: Visitor) -> None:
+    visitor.play("renewal")
+    visitor.read_direct_message()
+    visitor.say("show C-1")
+    visitor.see("#messages [data-ts]", "Open the card of C-1")
+
+
 def test_a_narrow_window_is_moved_sideways_to_everything(visitor: Visitor) -> None:
     visitor.page.set_viewport_size({"width": 420, "height": 800})
     visitor.see("#demo", "Start here")

@@ -101,6 +101,13 @@ def test_mrkdwn_reads_as_in_slack(run: Run, text: str, shown: str) -> None:
     assert shown in run("return show(mrkdwn(given, context))", text)
 
 
+def test_plain_text_keeps_its_lines_and_indents(run: Run, browser_page: Page) -> None:
+    browser_page.add_style_tag(path=PAGE / "style" / "blocks.css")
+    said = {"type": "section", "text": {"type": "plain_text", "text": "Traceback:\n  line 1\n\nend <b>"}}
+    shown = run("draw(given); return document.querySelector('.section-text').innerText", said)
+    assert shown == "Traceback:\n  line 1\n\nend <b>"
+
+
 @pytest.mark.parametrize(
     "text",
     [

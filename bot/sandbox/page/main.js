@@ -68,7 +68,7 @@ function goTo(event) {
   const anchor = event.target.closest("a[href]");
   const post = anchor && /\/archives\/([^/?]+)\/p(\d{7,})(?:\?.*?thread_ts=([\d.]+))?/.exec(anchor.href);
   const id = room?.dataset.goChannel ?? post?.[1];
-  if (!id || !(room || conversation(id))) return;
+  if (!id || !(state.channels.has(id) || conversation(id))) return;
   event.preventDefault();
   if (!conversation(id)) toast("You are not in that channel");
   else open(id, { thread: post ? (post[3] ?? stamp(post[2])) : null });

@@ -14,7 +14,7 @@ export const plain = (text) => html`${withEmoji(String(text ?? ""))}`;
 export function textObject(object, context) {
   if (!object) return "";
   if (typeof object === "string") return plain(object);
-  return object.type === "mrkdwn" ? mrkdwn(object.text, context) : plain(object.text);
+  return object.type === "mrkdwn" ? mrkdwn(object.text, context) : html`<span class="plain">${plain(object.text)}</span>`;
 }
 
 export const unescape = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");

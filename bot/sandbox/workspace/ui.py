@@ -32,6 +32,7 @@ class Page:
     def add_to(self, app: web.Application) -> None:
         """Add the page's routes to an application."""
         app.router.add_get("/", _index)
+        app.router.add_get("/archives/{channel}/{message}", _index)
         app.router.add_static("/static/", PAGE_FILES)
         app.router.add_get("/ui/workspace", self._told(lambda _: page_shapes.workspace(self._workspace)))
         app.router.add_get("/ui/conversations", self._told(self._conversations))
