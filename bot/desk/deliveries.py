@@ -4,23 +4,26 @@ Idempotency-Key of its own."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, select, update
 from sqlmodel import Session, col
 
+from bot.desk import connectors, lanes
+from bot.desk.connectors import Gate
 from bot.desk.kept import Kept, removed_from
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.redaction import restored
+from bot.rules.sending import is_too_old
 from runbooks.contracts import Contract, Deliver
 from runbooks.policy import Policy
 from store.columns import Instant
-from store.contract_models import Trigger
 from store.models import Case, Delivery, Event
+from store.queries.quarantine import held_of_cases
 from store.rows import insert_rows
 
 LEASE = timedelta(seconds=90)
@@ -34,10 +37,9 @@ COLUMNS = (
     "attempts",
     "idempotency_key",
     "policy_digest",
-    "content",
+    "key_born_at",
+    "because",
 )
-PENDING = ("delivering", "failed")
-"""An event in these states holds up the later ones of its lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ class First:
 class Claimed:
     """A delivery to carry on with now. `names` is what its texts and conditions see; `case_id` None: it is the first
     of its event. `shown_event` is the event as it may be shown, `removed` what that leaves out (None: it was erased,
-    and there is nothing to send)."""
+    and there is nothing to send). `is_probe`: it asks whether its connector is back. `is_key_old`: it may have arrived
+    under a key that the receiver does not know any more."""
 
     id: int
     case_id: int | None
     event_id: int
     workflow: str
+    connector: str
     verb: str
     phase: str
     attempts: int
@@ -71,6 +75,8 @@ class Claimed:
     names: Mapping[str, Any]
     shown_event: Mapping[str, Any]
     removed: Mapping[str, Any] | None
+    is_probe: bool = False
+    is_key_old: bool = False
 
 
 def deliver_of(policy: Policy, workflow: str) -> Deliver | None:
@@ -85,18 +91,30 @@ def can_deliver(contract: Contract) -> bool:
 
 
 def owe_first(tx: Tx, firsts: Sequence[First]) -> None:
-    """Owes the first delivery of each of these events."""
-    insert_rows(tx.session, Delivery, [_first_row(tx, first) for first in firsts])
+    """Owes the first delivery of each of these events, which are written already. One that has an earlier one of its
+    lane in front of it is not looked at until that one has arrived."""
+    if not firsts:
+        return
+    front = lanes.fronts(tx, {first.lane for first in firsts})
+    behind = {first.event_id for first in firsts if front.get(first.lane or "", first.event_id) < first.event_id}
+    insert_rows(tx.session, Delivery, [_first_row(tx, first, first.event_id in behind) for first in firsts])
+    connectors.know(tx, {_connector(first.contract) for first in firsts})
+    if behind:
+        lanes.owe_cards(tx, front)
 
 
-def _first_row(tx: Tx, first: First) -> dict[str, Any]:
-    deliver = first.contract.deliver
-    assert deliver is not None
+def _connector(contract: Contract) -> str:
+    assert contract.deliver
+    assert contract.deliver.connector
+    return contract.deliver.connector
+
+
+def _first_row(tx: Tx, first: First, is_behind: bool) -> dict[str, Any]:
     return {
         "case_id": None,
         "event_id": first.event_id,
         "workflow": first.contract.workflow,
-        "connector": deliver.connector,
+        "connector": _connector(first.contract),
         "lane": first.lane,
         "verb": "deliver",
         "generation": 1,
@@ -109,27 +127,75 @@ def _first_row(tx: Tx, first: First) -> dict[str, Any]:
         "asked_at": tx.now,
         "confirmed": False,
         "attempts": 0,
-        "due_at": tx.now,
+        "due_at": tx.now + lanes.LOOKS_AGAIN_IN if is_behind else tx.now,
         "because": "",
     }
 
 
-def claim(tx: Tx, limit: int) -> list[Claimed]:
-    """Takes deliveries that are due, for one lease. One whose sender did not come back is taken up again under the
-    same key: whether it arrived is not known, and the receiver knows the key. A later event of a lane waits until the
-    earlier ones are delivered, or their cases closed."""
-    rows = tx.session.execute(_due(), {"now": tx.now, "limit": limit}).all()
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many deliveries a process can take on: in all, for each connector, and what it is at already."""
+
+    in_all: int
+    for_one: int
+    under_way: Mapping[str, int] = field(default_factory=dict)
+
+    def left(self, connector: str, taken: int) -> int:
+        """For one connector, when so many are taken for the others."""
+        mine = self.under_way.get(connector, 0)
+        return max(0, min(self.in_all - sum(self.under_way.values()) - taken, self.for_one - mine))
+
+
+def claim(tx: Tx, room: Room) -> list[Claimed]:
+    """Takes deliveries that are due and that their connectors let pass, for one lease. One whose sender did not come
+    back is taken up again under the same key: whether it arrived is not known, and the receiver knows the key. A later
+    event of a lane waits until the earlier ones are delivered, or their cases closed."""
+    claimed: list[Claimed] = []
+    for connector, state in connectors.passable(tx):
+        wanted = room.left(connector, len(claimed))
+        gate = connectors.gate(tx, connector, state, wanted) if wanted else None
+        if gate and gate.passing:
+            rows = _take(tx, gate)
+            connectors.passed(tx, gate, len(rows), lease=LEASE)
+            claimed += _claimed_all(tx, gate, rows)
+    return claimed
+
+
+def _take(tx: Tx, gate: Gate) -> list[Any]:
+    """The first that are due and have nobody in front of them; who has is due again later."""
+    taken: list[Any] = []
+    while len(taken) < gate.passing:
+        most = gate.passing - len(taken)
+        found = tx.session.execute(_due(), {"connector": gate.connector, "now": tx.now, "limit": most}).all()
+        behind = [row.id for row in found if row.is_behind]
+        free = [row for row in found if not row.is_behind]
+        if behind:
+            tx.session.connection().execute(_put_off(), {"ids": behind, "until": tx.now + lanes.LOOKS_AGAIN_IN})
+        if free:
+            given = {"ids": [row.id for row in free], "until": tx.now + LEASE, "now": tx.now}
+            tx.session.connection().execute(_taken(), given)
+        taken += free
+        if not behind:
+            break
+    return taken
+
+
+def _claimed_all(tx: Tx, gate: Gate, rows: Sequence[Any]) -> list[Claimed]:
     if not rows:
         return []
-    taken = {"ids": [row.id for row in rows], "until": tx.now + LEASE}
-    tx.session.connection().execute(_taken(), taken)
-    wanted = select(Case).where(col(Case.id).in_({row.case_id for row in rows if row.case_id}))
-    cases = {case.id: case for case in tx.session.execute(wanted).scalars()}
+    case_ids = {row.case_id for row in rows if row.case_id}
+    wanted = select(Case).where(col(Case.id).in_(case_ids))
+    cases = list(tx.session.execute(wanted).scalars()) if case_ids else []
     events = list(tx.session.execute(_CONTENTS, {"ids": [row.event_id for row in rows]}))
     kept = {
         event.id: Kept(event.content, out) for event, out in zip(events, removed_from(tx.session, events), strict=True)
     }
-    return [_claimed(tx, row, kept[row.event_id], cases.get(row.case_id)) for row in rows]
+    held = held_of_cases(tx.session, case_ids) if case_ids else {}
+    about = {case.id: case_names(case, quarantined=held.get(case.id, 0)) for case in cases}
+    claimed = [_claimed(tx, gate, row, kept[row.event_id], about.get(row.case_id, {})) for row in rows]
+    if asking := [each.id for each in claimed if each.is_key_old and each.phase == "finding"]:
+        tx.session.connection().execute(_asking(), {"ids": asking})
+    return claimed
 
 
 _CONTENTS = select(*(getattr(Event, name) for name in ("id", "content", "sealed", "subject_key"))).where(
@@ -139,50 +205,86 @@ _CONTENTS = select(*(getattr(Event, name) for name in ("id", "content", "sealed"
 
 @cache
 def _due() -> Any:
-    now = bindparam("now", type_=Instant)
-    free = or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= now)
-    behind = exists().where(
-        col(Trigger.lane) == col(Delivery.lane),
-        col(Trigger.event_id) < col(Delivery.event_id),
-        col(Trigger.state).in_(bindparam(None, PENDING, expanding=True, literal_execute=True)),
-    )
     return (
-        select(*(getattr(Delivery, name) for name in COLUMNS))
-        .where(col(Delivery.due_at) <= now, free, ~behind)
+        select(*(getattr(Delivery, name) for name in COLUMNS), lanes.is_behind().label("is_behind"))
+        .where(
+            col(Delivery.connector) == bindparam("connector"), col(Delivery.due_at) <= bindparam("now", type_=Instant)
+        )
         .order_by(col(Delivery.due_at), col(Delivery.id))
         .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=Delivery)
     )
+
+
+def _of_these() -> Any:
+    table = Delivery.__table__  # type: ignore[attr-defined]
+    return table, update(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
+
+
+@cache
+def _put_off() -> Any:
+    _, these = _of_these()
+    return these.values(due_at=bindparam("until", type_=Instant))
+
+
+@cache
+def _asking() -> Any:
+    _, these = _of_these()
+    return these.values(state="finding")
 
 
 @cache
 def _taken() -> Any:
-    table = Delivery.__table__  # type: ignore[attr-defined]
-    mine = update(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
-    return mine.values(lease_until=bindparam("until", type_=Instant), attempts=table.c.attempts + 1)
-
-
-def _claimed(tx: Tx, row: Any, kept: Kept, case: Case | None) -> Claimed:
-    policy = tx.policies.compiled(tx.session, row.policy_digest)
-    names = {"event": restored(kept.shown, kept.removed or {}), "now": tx.now, "case": case_names(case) if case else {}}
-    return Claimed(
-        row.id,
-        row.case_id,
-        row.event_id,
-        row.workflow,
-        row.verb,
-        row.state,
-        row.attempts + 1,
-        row.idempotency_key,
-        policy,
-        names,
-        kept.shown,
-        kept.removed,
+    """A key is as old as its first use: that of a first delivery is new until it is sent."""
+    table, these = _of_these()
+    until, now = bindparam("until", type_=Instant), bindparam("now", type_=Instant)
+    is_unused = and_(table.c.verb == "deliver", table.c.attempts == 0, table.c.because == "")
+    return these.values(
+        lease_until=until,
+        due_at=until,
+        attempts=table.c.attempts + 1,
+        key_born_at=case((is_unused, now), else_=table.c.key_born_at),
     )
 
 
-def case_names(case: Case) -> dict[str, Any]:
-    """A case as expressions and texts see it."""
+def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any]) -> Claimed:
+    policy = tx.policies.compiled(tx.session, row.policy_digest)
+    event = restored(kept.shown, kept.removed) if kept.removed else kept.shown
+    is_old = _is_key_old(tx, row, deliver_of(policy, row.workflow))
+    return Claimed(
+        id=row.id,
+        case_id=row.case_id,
+        event_id=row.event_id,
+        workflow=row.workflow,
+        connector=gate.connector,
+        verb=row.verb,
+        phase="finding" if is_old and _has_find(policy, row.workflow) else row.state,
+        attempts=row.attempts + 1,
+        idempotency_key=row.idempotency_key,
+        policy=policy,
+        names={"event": event, "now": tx.now, "case": about},
+        shown_event=kept.shown,
+        removed=kept.removed,
+        is_probe=gate.is_probe,
+        is_key_old=is_old,
+    )
+
+
+def _is_key_old(tx: Tx, row: Any, deliver: Deliver | None) -> bool:
+    if deliver is None or row.state != "sending":
+        return False
+    was_tried = row.verb != "deliver" or row.attempts > 0 or row.because != ""
+    lasts = timedelta(seconds=deliver.key_lasts.seconds)
+    return is_too_old(row.key_born_at, key_lasts=lasts, may_have_been_sent=was_tried, now=tx.now)
+
+
+def _has_find(policy: Policy, workflow: str) -> bool:
+    deliver = deliver_of(policy, workflow)
+    return deliver is not None and deliver.find is not None
+
+
+def case_names(case: Case, *, quarantined: int, misfit: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A case as expressions and texts see it: `quarantined` of its events are held, `misfit` is the first one's."""
     return {
         "ref": case.ref,
         "title": case.title,
@@ -194,23 +296,16 @@ def case_names(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "owner": case.owner,
         "opened_at": case.opened_at,
-        "quarantined": 0,
+        "quarantined": quarantined,
+        **({"misfit": dict(misfit)} if misfit else {}),
     }
 
 
 def some_are_due(session: Session, now: datetime) -> bool:
     """Whether a claim may find something."""
-    free = or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= now)
-    due = select(col(Delivery.id)).where(col(Delivery.due_at) <= now, free).limit(1)
-    return session.execute(due).first() is not None
+    return connectors.some_may_pass(session, now)
 
 
 def next_due(session: Session) -> datetime | None:
     """When the next delivery may go on; None: none is under way."""
-    waits = and_(col(Delivery.due_at).is_not(None), col(Delivery.lease_until).is_(None))
-    taken = col(Delivery.lease_until).is_not(None)
-    times = [
-        session.execute(select(func.min(col(Delivery.due_at))).where(waits)).scalar(),
-        session.execute(select(func.min(col(Delivery.lease_until))).where(taken)).scalar(),
-    ]
-    return min((at for at in times if at is not None), default=None)
+    return connectors.next_passing(session)

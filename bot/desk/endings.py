@@ -17,9 +17,13 @@ from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
 from bot.rules.saying import What
+from bot.rules.texts import clean
 from runbooks.policy import Policy
 from store.contract_models import Trigger
 from store.models import Case, Delivery
+
+FIRST_WORDS = 300
+"""So much of an answer is said on a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Ending:
     because: str
     response: str
     response_digest: str
+    is_verified: bool = False
+    is_right: bool | None = None
 
     @property
     def is_done(self) -> bool:
@@ -89,12 +95,6 @@ def well_ended(tx: Tx, endings: Sequence[Ending]) -> None:
     for each in endings:
         if each.case_id is None:
             tx.record("event.delivered", workflow=each.workflow, actor=SYSTEM, **each.on_record())
-
-
-def undelivered_first(tx: Tx, endings: Sequence[Ending]) -> None:
-    """Nobody asked for these and they did not arrive: a dead letter is a case, one for each subject."""
-    if not endings:
-        return
     arrived(tx, [each.event_id for each in endings])
     lanes.go_on(tx, [each.event_id for each in endings if _is_in_order(each)])
 
@@ -102,6 +102,12 @@ def undelivered_first(tx: Tx, endings: Sequence[Ending]) -> None:
 def _is_in_order(each: Ending) -> bool:
     deliver = each.policy.workflows[each.workflow].deliver
     return deliver is not None and deliver.order == "subject"
+
+
+def undelivered_first(tx: Tx, endings: Sequence[Ending]) -> None:
+    """Nobody asked for these and they did not arrive: a dead letter is a case, one for each subject."""
+    if not endings:
+        return
     rows = {row.event_id: row for row in tx.session.execute(_CAME, {"ids": [e.event_id for e in endings]}).scalars()}
     reports = [_failure(each, rows[each.event_id]) for each in endings]
     ids = [int(result.case.removeprefix("C-")) for result in report_many(tx, reports)]
@@ -120,10 +126,55 @@ def _failure(each: Ending, came: Trigger) -> Report:
         workflow=each.workflow,
         failure_mode="delivery_failed",
         title=f"Not delivered: event E-{each.event_id}{about}",
-        detail=f"After {each.attempts} attempts: {each.because}.",
+        detail="\n".join(filter(None, (_tried(each), _answered(each)))),
         subject=came.subject,
         event=each.content,
         event_id=each.event_id,
+    )
+
+
+def _tried(each: Ending) -> str:
+    attempts = "1 attempt" if each.attempts == 1 else f"{each.attempts} attempts"
+    return f"After {attempts}: {each.because}."
+
+
+def _answered(each: Ending) -> str:
+    """The first words of the answer, as text from outside."""
+    words = clean(" ".join(each.response.split()), most=FIRST_WORDS)
+    return f"It answered: {words}" if words else ""
+
+
+def verified(tx: Tx, endings: Sequence[Ending]) -> None:
+    """What was delivered was looked at where it went: what is not right there, or could not be looked at, is a case for
+    somebody who decides which of the two is right."""
+    wrong = [each for each in endings if not each.is_right]
+    reports = [_conflict(each) for each in wrong]
+    cases = {each.event_id: result.case for each, result in zip(wrong, report_many(tx, reports), strict=True)}
+    for each in endings:
+        tx.record(
+            "event.verified",
+            workflow=each.workflow,
+            actor=SYSTEM,
+            event=each.event_id,
+            delivery=each.delivery_id,
+            right=each.is_right,
+            because=each.because,
+            response_digest=each.response_digest,
+            case=cases.get(each.event_id),
+        )
+
+
+def _conflict(each: Ending) -> Report:
+    found = "what is there is not as it should be" if each.is_right is False else "what is there could not be seen"
+    return Report(
+        by=SYSTEM,
+        workflow=each.workflow,
+        failure_mode="conflict",
+        title=f"E-{each.event_id} was delivered, and {found}",
+        detail="\n".join(filter(None, (f"Verifying it: {each.because}.", _answered(each)))),
+        event=each.content,
+        event_id=each.event_id,
+        dedup_key=f"conflict:{each.event_id}",
     )
 
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert, select
 from sqlmodel import Session, col
 
-from bot.desk.acting import begin, finish
+from bot.desk import connectors
+from bot.desk.acting import Acting, begin, finish
 from bot.desk.commands import Outcome
 from bot.desk.deliveries import deliver_of
 from bot.desk.tx import Tx
@@ -16,7 +17,9 @@ from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
 from bot.rules.sending import Fate, Key, Past, Plan, Verb, plan
+from runbooks.contracts import Deliver
 from runbooks.policy import Policy
+from store.contract_models import Trigger
 from store.models import Case, Delivery, Event
 
 FATES = {
@@ -27,7 +30,7 @@ FATES = {
     "dead": Fate.REFUSED,
     "finding": Fate.UNDER_WAY,
     "sending": Fate.UNDER_WAY,
-    "verifying": Fate.UNDER_WAY,
+    "verifying": Fate.DELIVERED,
 }
 """`dead` is what was never sent, because it could not be asked for or filled in."""
 
@@ -60,7 +63,9 @@ class Possible:
 
 def possible(session: Session, case: Case, policy: Policy) -> Possible:
     """Which of the two buttons the card of this case shows."""
-    if case.event_id is None or deliver_of(policy, case.workflow) is None:
+    if case.event_id is None:
+        return Possible(connectors.of_case(session, case) is not None, False)
+    if deliver_of(policy, case.workflow) is None or _was_held(session, case.event_id):
         return Possible(False, False)
     last = _last(session, case.event_id)
     fate = FATES[last.state] if last else Fate.NEVER_BY_US
@@ -86,19 +91,17 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
     if isinstance(acting, Outcome):
         return acting
     case = acting.case
+    if verb is Verb.RETRY and (connector := connectors.of_case(tx.session, case)):
+        return _ask_connector(tx, acting, connector)
     policy = tx.policy_of(case) if verb is Verb.RETRY else tx.policy
     deliver = deliver_of(policy, case.workflow)
     if case.event_id is None or deliver is None:
         raise Refused("nothing_to_send", _nothing(case, verb))
+    if _was_held(tx.session, case.event_id):
+        raise Refused("held", f"What {case.ref} is about was held in quarantine; `/case quarantine` releases it.")
     event = tx.session.get_one(Event, case.event_id)
     last = _last(tx.session, event.id)
-    chosen = plan(
-        verb,
-        _past(event, last),
-        has_find=deliver.find is not None,
-        now=tx.now,
-        key_lasts=timedelta(seconds=deliver.key_lasts.seconds),
-    )
+    chosen = _plan(verb, event, last, deliver, tx.now)
     if chosen is None:
         raise Refused("under_way", f"{case.ref} is being sent already; its thread will say what came of it.")
     if chosen.confirm and not command.confirmed:
@@ -115,6 +118,39 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
         find_first=chosen.find_first,
         confirmed=command.confirmed,
     )
+    return finish(tx, acting, What.DELIVERY_ASKED, facts)
+
+
+def plans(session: Session, case: Case, *, policy: Policy, of_case: Policy, now: datetime) -> dict[Verb, Plan]:
+    """What Retry (by the contract that the case was opened with) and Replay (by that of now) would do at the moment."""
+    if case.event_id is None:
+        return {}
+    event, last = session.get_one(Event, case.event_id), _last(session, case.event_id)
+    found = {}
+    for verb, by in ((Verb.RETRY, of_case), (Verb.REPLAY, policy)):
+        deliver = deliver_of(by, case.workflow)
+        chosen = _plan(verb, event, last, deliver, now) if deliver else None
+        if chosen:
+            found[verb] = chosen
+    return found
+
+
+def _plan(verb: Verb, event: Event, last: Delivery | None, deliver: Deliver, now: datetime) -> Plan | None:
+    lasts = timedelta(seconds=deliver.key_lasts.seconds)
+    return plan(verb, _past(event, last), has_find=deliver.find is not None, now=now, key_lasts=lasts)
+
+
+def _was_held(session: Session, event_id: int) -> bool:
+    """Whether the event went into quarantine: what is sent is what is released of it."""
+    state = session.execute(select(col(Trigger.state)).where(col(Trigger.event_id) == event_id)).scalar()
+    return state in ("quarantined", "released", "dropped")
+
+
+def _ask_connector(tx: Tx, acting: Acting, connector: str) -> Outcome:
+    """One of the events that are held for this connector is sent now, to see whether it is back."""
+    connectors.ask_now(tx, connector)
+    tx.record("connector.asked", case_id=acting.case.id, connector=connector)
+    facts = {"by": tx.actor.id, "verb": Verb.RETRY.value, "request": f"one held event goes to {connector} now"}
     return finish(tx, acting, What.DELIVERY_ASKED, facts)
 
 
@@ -167,6 +203,7 @@ def _owe(
         "due_at": tx.now,
         "because": "",
     }
+    connectors.know(tx, [connector])
     return int(tx.session.execute(insert(Delivery).returning(col(Delivery.id)), [row]).scalar_one())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,23 +13,27 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.desk import deliveries
-from bot.desk.attempts import Attempted, Verdict, attempted
-from bot.desk.deliveries import Claimed
+from bot.desk import connectors, deliveries
+from bot.desk.attempts import Attempted, attempted
+from bot.desk.deliveries import Claimed, Room
 from bot.desk.desk import Desk
 from bot.rules.actors import SYSTEM
+from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, heard_in
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
+from bot.rules.sending import Verdict
 from bot.settings import SettingsFault, read_secret
 from runbooks.calls import Answer, Caller, Filled, fill
 from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Deliver
 from runbooks.request import Request
-from runbooks.templates import ExpressionFault, Missing
+from runbooks.templates import Decision, ExpressionFault, Missing
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 100
+ROOM = Room(in_all=400, for_one=100)
+STOPS_WITHIN = 10.0
 ERASED = "the event is about somebody whose data was erased: it cannot be sent any more"
+KEY_TOO_OLD = "it may have arrived, and the receiver may not know its key any more: it could do it twice"
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 
@@ -39,21 +44,61 @@ class Deliveries:
         self._desk = desk
         self._caller = caller
         self._environment = environment
+        self._flying: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[str] = Counter()
+        self._seen = ""
 
     async def tick(self) -> int:
-        """Carries on with all deliveries that are due, and returns how many requests that took."""
+        """Starts all deliveries that are due and for which there is room, and returns how many those were. It does not
+        wait for slow systems: what goes elsewhere does not stand behind them."""
+        await self._ask_refused()
         count = 0
-        while claimed := await self._claim():
-            await asyncio.gather(*(self._carry_on(each) for each in claimed))
+        while sum(self._under_way.values()) < ROOM.in_all and (claimed := await self._claim()):
+            for each in claimed:
+                self._start(each)
             count += len(claimed)
         return count
+
+    async def drain(self) -> None:
+        """Carries on until nothing may leave any more, and waits for what is under way."""
+        while await self.tick() or self._flying:
+            await asyncio.gather(*self._flying)
+
+    async def stop(self) -> None:
+        """Waits for what is under way, up to ten seconds; what is left then is taken over when its lease ends."""
+        if self._flying:
+            _, late = await asyncio.wait(self._flying, timeout=STOPS_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _ask_refused(self) -> None:
+        """At the start, and when another policy is in force."""
+        digest = await self._desk.read(self._policy_digest)
+        if digest != self._seen:
+            self._seen = digest
+            await self._desk.run(connectors.ask_refused, None, actor=SYSTEM)
+
+    def _policy_digest(self, session: Session) -> str:
+        return self._desk.policies.in_force(session).digest
+
+    def _start(self, claimed: Claimed) -> None:
+        task = asyncio.create_task(self._carry_on(claimed))
+        self._flying.add(task)
+        self._under_way[claimed.connector] += 1
+
+        def over(_: asyncio.Task[None]) -> None:
+            self._flying.discard(task)
+            self._under_way[claimed.connector] -= 1
+
+        task.add_done_callback(over)
 
     async def _claim(self) -> list[Claimed]:
         """Asked beside the writers first, so that looking costs them nothing."""
         now = self._desk.clock.now()
         if not await self._desk.read(lambda session: deliveries.some_are_due(session, now)):
             return []
-        return await self._desk.run(deliveries.claim, AT_ONCE, actor=SYSTEM)
+        return await self._desk.run(deliveries.claim, replace(ROOM, under_way=self._under_way.copy()), actor=SYSTEM)
 
     def next_due(self, session: Session) -> datetime | None:
         """When the next delivery may go on."""
@@ -73,16 +118,18 @@ class Deliveries:
         deliver = claimed.policy.workflows[claimed.workflow].deliver
         assert deliver is not None
         assert deliver.request is not None
-        request = deliver.find.request if claimed.phase == "finding" and deliver.find else deliver.request
+        if claimed.is_key_old and claimed.phase == "sending":
+            return _unsure(claimed, KEY_TOO_OLD)
+        request = _request(claimed, deliver)
         try:
             connector, resolved = self._connector(claimed, request.connector or deliver.connector or "")
             filled = fill(request, claimed.names)
         except (MissingVariable, SettingsFault, Missing, ExpressionFault) as fault:
             return _impossible(claimed, str(fault))
         timeout = (deliver.timeout or connector.timeout).seconds
-        headers = {} if claimed.phase == "finding" else {"Idempotency-Key": claimed.idempotency_key}
+        headers = {"Idempotency-Key": claimed.idempotency_key} if claimed.phase == "sending" else {}
         answer = await self._caller.send(connector, resolved, filled, timeout=timeout, headers=headers)
-        return _hidden(_read(claimed, deliver, filled, answer), request)
+        return _hidden(_read(claimed, deliver, filled, answer, connector.name), request)
 
     def _connector(self, claimed: Claimed, name: str) -> tuple[Connector, Resolved]:
         connector = claimed.policy.connectors[name]
@@ -98,7 +145,16 @@ def _unsure(claimed: Claimed, because: str) -> Attempted:
     return Attempted(claimed, {}, None, "", because, Verdict.UNKNOWN, because, 1.0)
 
 
-def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer) -> Attempted:
+def _request(claimed: Claimed, deliver: Deliver) -> Request:
+    if claimed.phase == "finding" and deliver.find:
+        return deliver.find.request
+    if claimed.phase == "verifying" and deliver.verify:
+        return deliver.verify.request
+    assert deliver.request is not None
+    return deliver.request
+
+
+def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer, connector: str) -> Attempted:
     names = {**claimed.names, "response": answer.as_names()}
     try:
         verdict, because = _verdict(claimed, deliver, names, answer)
@@ -113,8 +169,17 @@ def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer) ->
         verdict,
         because,
         random.random(),  # noqa: S311
+        _heard(claimed, answer, verdict, connector),
         _retry_after(answer),
     )
+
+
+def _heard(claimed: Claimed, answer: Answer, verdict: Verdict, connector: str) -> Heard | None:
+    """What this says of the connector that the delivery waits for. Another one that was asked instead says nothing."""
+    if connector != claimed.connector:
+        return None
+    is_good = verdict not in (Verdict.UNKNOWN, Verdict.DENIED, Verdict.REFUSED, Verdict.WRONG, Verdict.NOT_FOUND)
+    return Heard.ANSWER if is_good else heard_in(answer.status)
 
 
 def _hidden(came: Attempted, request: Request) -> Attempted:
@@ -145,7 +210,9 @@ def _verdict(claimed: Claimed, deliver: Deliver, names: Mapping[str, Any], answe
     if answer.status is None:
         return Verdict.UNKNOWN, answer.error
     if claimed.phase == "finding" and deliver.find:
-        return _found(deliver, names, answer)
+        return _found(deliver, names, answer.status)
+    if claimed.phase == "verifying" and deliver.verify:
+        return _verified(deliver.verify.expect.decide(names), answer.status)
     if deliver.already and deliver.already.decide(names).met:
         return Verdict.ALREADY, "it says that it was done before"
     if deliver.expect is None:
@@ -155,20 +222,33 @@ def _verdict(claimed: Claimed, deliver: Deliver, names: Mapping[str, Any], answe
         decision_met, because = decision.met, decision.because
     if decision_met:
         return Verdict.DELIVERED, because
+    if answer.status in UNKNOWN_CREDENTIALS:
+        return Verdict.DENIED, f"it answered {answer.status}"
     if _is_unsure(answer.status):
         return Verdict.UNKNOWN, f"it answered {answer.status}"
-    return Verdict.REFUSED, f"it answered {answer.status}: {because}"
+    return Verdict.REFUSED, because if deliver.expect is None else f"it answered {answer.status}: {because}"
 
 
-def _found(deliver: Deliver, names: Mapping[str, Any], answer: Answer) -> tuple[Verdict, str]:
+def _found(deliver: Deliver, names: Mapping[str, Any], status: int) -> tuple[Verdict, str]:
     assert deliver.find is not None
-    assert answer.status is not None
     decision = deliver.find.found.decide(names)
     if decision.met:
         return Verdict.FOUND, "it is there already"
-    if _is_unsure(answer.status) or answer.status in (401, 403):
-        return Verdict.UNKNOWN, f"could not ask whether it is there: it answered {answer.status}"
+    if status in UNKNOWN_CREDENTIALS:
+        return Verdict.DENIED, f"could not ask whether it is there: it answered {status}"
+    if _is_unsure(status):
+        return Verdict.UNKNOWN, f"could not ask whether it is there: it answered {status}"
     return Verdict.NOT_FOUND, decision.because
+
+
+def _verified(decision: Decision, status: int) -> tuple[Verdict, str]:
+    if decision.met:
+        return Verdict.RIGHT, decision.because
+    if status in UNKNOWN_CREDENTIALS:
+        return Verdict.DENIED, f"could not ask whether it is right there: it answered {status}"
+    if _is_unsure(status):
+        return Verdict.UNKNOWN, f"could not ask whether it is right there: it answered {status}"
+    return Verdict.WRONG, f"it answered {status}: {decision.because}"
 
 
 def _is_unsure(status: int) -> bool:

@@ -68,11 +68,12 @@ def heard_in(status: int | None) -> Heard:
     return Heard.BUSY if status == 429 else Heard.ANSWER
 
 
-def step(before: Circuit, heard: Heard, *, event_id: int, is_probe: bool) -> Step:
+def step(before: Circuit, heard: Heard, *, event_id: int, is_probe: bool, denied_before: bool = False) -> Step:
     """The circuit after a result. While it is not closed only a probe's result counts: what was under way when it was
-    shut off says nothing of later. One event alone never opens it: its own path may be what is slow."""
+    shut off says nothing of later. One event alone never opens it: its own path may be what is slow. Nor does one that
+    is refused again after others went through (`denied_before`): it alone may be what is forbidden."""
     if before.state is State.CLOSED:
-        return _closed(before, heard, event_id)
+        return _closed(before, Heard.ANSWER if heard is Heard.DENIAL and denied_before else heard, event_id)
     if heard is Heard.DENIAL and before.state is State.OPEN:
         return Step(Circuit(State.REFUSED), Then.SHUT_OFF, LONGEST_PROBE)
     if not is_probe:
@@ -105,4 +106,4 @@ def _closed(before: Circuit, heard: Heard, event_id: int) -> Step:
 def probe_in(failures: int) -> timedelta:
     """How long an open circuit waits after so many failures: twice as long after each probe, up to `LONGEST_PROBE`."""
     doublings = min(max(failures - OPENS_AFTER, 0), 10)
-    return min(FIRST_PROBE * 2**doublings, LONGEST_PROBE)
+    return min(FIRST_PROBE * (1 << doublings), LONGEST_PROBE)

@@ -39,6 +39,7 @@ class What(StrEnum):
     DEAD_LETTER = "dead_letter"  # kind, because
     POLICY_CHANGED = "policy_changed"
     # of these, `is_over`: what the case is about is over; `healed`: so it was closed, for nobody had it
+    CONNECTOR_BACK = "connector_back"  # connector, held
     OUTCOME_CAME = "outcome_came"  # whose, status, late, failed_in (the case of the failure)
     OUTCOME_CONTRADICTS = "outcome_contradicts"  # whose
     EVENTS_FLOW = "events_flow"  # count, since

@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 from bot.clock import MovableClock
 from bot.desk import intake
 from bot.desk.commands import Outcome
-from bot.desk.deliveries import LEASE, claim
+from bot.desk.deliveries import LEASE, Room, claim
 from bot.desk.desk import Desk
 from bot.desk.intake import Report
 from bot.desk.once import Submission
@@ -114,43 +114,45 @@ async def test_a_replay_asks_first_and_sends_under_the_reported_key(
     desk: Desk, deliveries: Deliveries, receiver: Receiver
 ) -> None:
     await replay(desk, await opened(desk))
-    await deliveries.tick()
+    await deliveries.drain()
     assert receiver.asked == [("GET", "/refunds/re_1", None), ("POST", "/refunds", "re_1")]
     assert receiver.bodies == [{"refund_id": "re_1", "amount_cents": 4900}]
-    assert (await last(desk)).state == "delivered"
+    assert (await last(desk)).state == "verifying"
     assert await desk.read(told) == ["delivery_asked", "delivery_done"]
 
 
 async def test_what_is_there_already_is_not_sent(desk: Desk, deliveries: Deliveries, receiver: Receiver) -> None:
     receiver.found = True
     await replay(desk, await opened(desk))
-    await deliveries.tick()
+    await deliveries.drain()
     assert receiver.posts == []
-    assert (await last(desk)).state == "already_there"
+    there = await last(desk)
+    assert (there.state, there.because) == ("verifying", "it is there already")
 
 
 async def test_the_case_stays_open_either_way(desk: Desk, deliveries: Deliveries, receiver: Receiver) -> None:
     receiver.answers = [(422, {"error": "no such customer"})]
     case_id = await opened(desk)
     await retry(desk, case_id)
-    await deliveries.tick()
+    await deliveries.drain()
     case = await desk.read(lambda session: session.get_one(Case, case_id))
     assert case.is_open
     assert await desk.read(told) == ["delivery_asked", "delivery_failed"]
 
 
 async def test_a_refusal_says_why_and_its_next_try_has_a_new_key(
-    desk: Desk, deliveries: Deliveries, receiver: Receiver
+    desk: Desk, clock: MovableClock, deliveries: Deliveries, receiver: Receiver
 ) -> None:
     receiver.answers = [(422, {"error": "no such customer"})]
     case_id = await opened(desk)
     await retry(desk, case_id)
-    await deliveries.tick()
+    await deliveries.drain()
     refused = await last(desk)
     assert refused.state == "refused"
     assert "it answered 422" in refused.because
+    clock.advance(timedelta(seconds=1))
     await retry(desk, case_id)
-    await deliveries.tick()
+    await deliveries.drain()
     assert len(set(receiver.posts)) == 2
 
 
@@ -160,7 +162,7 @@ async def test_an_unknown_result_is_tried_again_under_the_same_key_with_growing_
     receiver.answers = [(503, {}), (429, {})]
     await retry(desk, await opened(desk))
     for _ in range(6):
-        await deliveries.tick()
+        await deliveries.drain()
         clock.advance(timedelta(seconds=30))
     assert receiver.posts == ["re_1", "re_1", "re_1"]
     assert (await last(desk)).state == "delivered"
@@ -172,7 +174,7 @@ async def test_when_its_attempts_are_used_up_the_thread_is_told(
     receiver.answers = [(503, {}) for _ in range(10)]
     await retry(desk, await opened(desk))
     for _ in range(10):
-        await deliveries.tick()
+        await deliveries.drain()
         clock.advance(timedelta(minutes=2))
     assert len(receiver.posts) == 3
     assert (await last(desk)).state == "unknown"
@@ -188,7 +190,7 @@ async def test_without_a_way_to_ask_a_person_must_say_yes(
     assert refused.value.code == "needs_confirmation"
     assert receiver.asked == []
     await replay(desk, case_id, by="U0ADA", confirmed=True)
-    await deliveries.tick()
+    await deliveries.drain()
     assert len(receiver.posts) == 1
 
 
@@ -205,7 +207,7 @@ async def test_the_same_click_twice_is_one_delivery(desk: Desk, deliveries: Deli
     command = AskRetry(case_id, request_key="slack:click:1")
     first = await desk.run(ask_retry, command, actor=person("U0FAY"))
     second = await desk.run(ask_retry, command, actor=person("U0FAY"))
-    await deliveries.tick()
+    await deliveries.drain()
     assert (first.repeated, second.repeated) == (False, True)
     assert len(receiver.posts) == 1
 
@@ -228,11 +230,11 @@ async def test_a_process_that_died_while_sending_sends_the_same_key_again(
     desk: Desk, clock: MovableClock, deliveries: Deliveries, receiver: Receiver
 ) -> None:
     await retry(desk, await opened(desk, workflow="lead-routing", event=LEAD, key="lead_1"), by="U0ADA")
-    await desk.run(claim, 10, actor=SYSTEM)
-    await deliveries.tick()
+    await desk.run(claim, Room(10, 10), actor=SYSTEM)
+    await deliveries.drain()
     assert receiver.asked == []
     clock.advance(LEASE)
-    await deliveries.tick()
+    await deliveries.drain()
     assert receiver.posts == ["lead_1"]
 
 
@@ -241,7 +243,7 @@ async def test_evidence_is_kept_without_the_connectors_secret(
 ) -> None:
     receiver.answers = [(201, {"echo": "Bearer s3cret-token"})]
     await retry(desk, await opened(desk))
-    await deliveries.tick()
+    await deliveries.drain()
     attempts = await desk.read(lambda session: session.execute(select(Attempt)).scalars().all())
     assert [attempt.purpose for attempt in attempts] == ["finding", "sending"]
     assert "s3cret" not in str([attempt.model_dump() for attempt in attempts])
@@ -250,7 +252,7 @@ async def test_evidence_is_kept_without_the_connectors_secret(
 async def test_a_variable_that_is_not_set_is_said_in_the_thread(desk: Desk, receiver: Receiver) -> None:
     caller = Caller()
     await retry(desk, await opened(desk))
-    await Deliveries(desk, caller, {}).tick()
+    await Deliveries(desk, caller, {}).drain()
     await caller.close()
     dead = await last(desk)
     assert dead.state == "dead"

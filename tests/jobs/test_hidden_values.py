@@ -73,9 +73,9 @@ async def test_a_redacted_value_is_sent_and_kept_nowhere_in_clear(
 ) -> None:
     receiver.answers = [(500, {"echo": SECRET}), (422, {"error": f"no such address: {SECRET}"})]
     assert (await arrive(desk, LEAD)).status == "accepted"
-    await deliveries.tick()
+    await deliveries.drain()
     clock.advance(timedelta(minutes=1))
-    await deliveries.tick()
+    await deliveries.drain()
     assert receiver.bodies == [{"lead": "lead_1", "to": SECRET.upper(), "mail": SECRET}] * 2
     assert "ada.lovelace%40private.test" in receiver.asked[0][1]
     kept = await desk.read(everything)
@@ -124,7 +124,7 @@ async def test_what_is_erased_is_not_sent_any_more(
     await arrive(desk, LEAD)
     [event] = await desk.read(lambda session: list(session.execute(select(Event)).scalars()))
     desk.database.write(lambda session: erase(session, [str(event.subject_key)], at=desk.clock.now())).result()
-    await deliveries.tick()
+    await deliveries.drain()
     assert receiver.asked == []
     [delivery] = await desk.read(lambda session: list(session.execute(select(Delivery)).scalars()))
     assert (delivery.state, "erased" in delivery.because) == ("dead", True)

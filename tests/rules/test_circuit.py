@@ -89,6 +89,13 @@ def test_each_step(before: Circuit, heard: Heard, is_probe: bool, expected: Step
     assert step(before, heard, event_id=9, is_probe=is_probe) == expected
 
 
+def test_one_event_that_is_refused_again_while_others_go_through_is_refused_alone() -> None:
+    taken = step(Circuit(), Heard.DENIAL, event_id=1, is_probe=False, denied_before=True)
+    assert taken == Step(Circuit())
+    still = step(REFUSED, Heard.DENIAL, event_id=1, is_probe=True, denied_before=True)
+    assert still.circuit.state is State.REFUSED
+
+
 def test_it_is_asked_after_thirty_seconds_and_half_as_often_each_time() -> None:
     seconds = [probe_in(OPENS_AFTER + failed).total_seconds() for failed in range(6)]
     assert seconds == [30, 60, 120, 240, 300, 300]

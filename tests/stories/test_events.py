@@ -147,6 +147,7 @@ async def test_a_cloud_event_is_read_in_each_of_its_forms(stage: Stage) -> None:
     batch = [CLOUD | {"data": REFUND | {"refund_id": f"re_{n}"}} for n in (3, 4)]
     _, third = await send(stage, "refund", batch, Content_Type="application/cloudevents-batch+json")
     assert [each["event"] for each in third["results"]] == ["E-3", "E-4"]
+    await stage.advance(seconds=1)
     assert sorted(stage.company["billing"].kept) == ["re_1", "re_2", "re_3", "re_4"]
 
 

@@ -11,8 +11,10 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from bot.desk import baselines, census
+from runbooks.policy import Policy
 from store.columns import Instant
-from store.contract_models import Baseline, Expected, Trigger
+from store.contract_models import Baseline, ConnectorState, Expected, Trigger
 from store.models import Case, Delivery, Owed, Timer
 
 
@@ -44,21 +46,26 @@ def _question() -> Any:
     is_due = or_(col(Timer.due_at) <= NOW, col(Timer.lease_until) > NOW)
     goes_on = [
         col(Delivery.due_at).is_not(None),
-        or_(col(Delivery.due_at) <= NOW, col(Delivery.lease_until) > NOW),
+        or_(and_(col(Delivery.due_at) <= NOW, ~_is_held_back()), col(Delivery.lease_until) > NOW),
         ~_is_behind_in_its_lane(),
     ]
+    is_its_time = or_(col(Baseline.again_at).is_(None), col(Baseline.again_at) <= NOW)
+    is_looked_at_now = or_(and_(col(Baseline.due_at) <= NOW, is_its_time), col(Baseline.lease_until) > NOW)
     is_work = or_(
         select(col(Owed.id)).where(*is_sending).exists(),
         select(col(Timer.case_id)).where(is_due).exists(),
         select(col(Delivery.id)).where(*goes_on).exists(),
         select(col(Expected.event_id)).where(col(Expected.due_at) <= NOW).exists(),
-        select(col(Baseline.workflow)).where(_is_free(Baseline), col(Baseline.due_at) <= NOW).exists(),
+        select(col(Baseline.workflow)).where(is_looked_at_now).exists(),
     )
     return select(is_work, _may_leave())
 
 
-def _is_free(model: Any) -> Any:
-    return or_(model.lease_until.is_(None), model.lease_until <= NOW)
+def _is_held_back() -> Any:
+    """Its connector lets nothing pass now: by its rate, or because it is left alone until a probe."""
+    is_closed = col(ConnectorState.state) == "closed"
+    is_shut = or_(and_(is_closed, col(ConnectorState.free_at) > NOW), and_(~is_closed, ConnectorState.probe_at > NOW))
+    return exists().where(col(ConnectorState.connector) == col(Delivery.connector), is_shut)
 
 
 def _is_behind_in_its_lane() -> Any:
@@ -87,6 +94,12 @@ def _may_leave() -> Any:
     return select(owed.id).outerjoin(case, case.id == owed.case_id).where(ready, ~is_behind).exists()
 
 
+def is_looked_at(session: Session, policy: Policy) -> bool:
+    """Whether what has to come by the clock is looked at as the policy says, and what came after all was noticed."""
+    is_noticed = not baselines.flowing(session, policy) and not census.some_came(session)
+    return is_noticed and baselines.is_in_step(session, policy)
+
+
 def next_due(session: Session, now: datetime) -> datetime | None:
     """The next moment after `now` at which something is due, or somebody's claim ends."""
     is_sending, is_owed = col(Owed.state) == "sending", col(Owed.state) == "owed"
@@ -95,8 +108,11 @@ def next_due(session: Session, now: datetime) -> datetime | None:
         select(func.min(col(Timer.lease_until))).where(col(Timer.lease_until) > now),
         select(func.min(col(Delivery.due_at))).where(col(Delivery.due_at) > now),
         select(func.min(col(Delivery.lease_until))).where(col(Delivery.lease_until) > now),
+        select(func.min(col(ConnectorState.free_at))).where(col(ConnectorState.free_at) > now),
+        select(func.min(col(ConnectorState.probe_at))).where(col(ConnectorState.probe_at) > now),
         select(func.min(col(Expected.due_at))).where(col(Expected.due_at) > now),
         select(func.min(col(Baseline.due_at))).where(col(Baseline.due_at) > now),
+        select(func.min(col(Baseline.again_at))).where(col(Baseline.again_at) > now),
         select(func.min(col(Baseline.lease_until))).where(col(Baseline.lease_until) > now),
         select(func.min(col(Owed.not_before_at))).where(is_owed, col(Owed.not_before_at) > now),
         select(func.min(col(Owed.lease_until))).where(is_sending, col(Owed.lease_until) > now),
