@@ -25,6 +25,7 @@ from bot.desk.missing import next_due as next_outcome_due
 from bot.desk.policies import Policies
 from bot.desk.timers import next_due as next_timer_due
 from bot.jobs import outcomes, prune, timers
+from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.outbox import Outbox
@@ -137,11 +138,13 @@ class Service:
         outbox = Outbox(self.desk, self._clock, senders(context, slack.edge.client) if slack else {})
         stack.push_async_callback(outbox.stop)
         deliveries = Deliveries(self.desk, caller, self._environment)
+        baselines = Baselines(self.desk, caller, self._environment)
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),
             Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
+            Loop("baselines", baselines.tick, baselines.next_due),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),
         ]

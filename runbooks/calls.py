@@ -43,7 +43,7 @@ class Filled:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. `status` None: nothing did, and `error` says why; then it may have happened all the same,
-    unless `was_sent` is False."""
+    unless `was_sent` is False. `is_cut`: more came than was read."""
 
     status: int | None
     headers: Mapping[str, str]
@@ -51,6 +51,7 @@ class Answer:
     text: str
     error: str = ""
     was_sent: bool = True
+    is_cut: bool = False
 
     def as_names(self) -> dict[str, Any]:
         """The answer as expressions see it (`response`)."""
@@ -102,14 +103,21 @@ class Caller:
         await self._any.close()
 
     async def send(
-        self, connector: Connector, resolved: Resolved, filled: Filled, *, timeout: float, headers: Mapping[str, str]
+        self,
+        connector: Connector,
+        resolved: Resolved,
+        filled: Filled,
+        *,
+        timeout: float,
+        headers: Mapping[str, str],
+        most: int = KEPT_BYTES,
     ) -> Answer:
         """The answer to one request, or what kept it from coming. Never raises for what the network does.
-        `timeout` is in seconds, for the whole request."""
+        `timeout` is in seconds, for the whole request; `most` bytes of the answer are read."""
         http = self._any if connector.private else self._public
         try:
             _refuse_literal(connector, resolved)
-            return await _send(http, resolved, filled, timeout=timeout, headers=headers)
+            return await _send(http, resolved, filled, timeout=timeout, headers=headers, most=most)
         except PrivateAddress as refused:
             return _nothing(str(refused), was_sent=False)
         except TimeoutError:
@@ -137,7 +145,13 @@ def _refuse_literal(connector: Connector, resolved: Resolved) -> None:
 
 
 async def _send(
-    http: aiohttp.ClientSession, resolved: Resolved, filled: Filled, *, timeout: float, headers: Mapping[str, str]
+    http: aiohttp.ClientSession,
+    resolved: Resolved,
+    filled: Filled,
+    *,
+    timeout: float,
+    headers: Mapping[str, str],
+    most: int,
 ) -> Answer:
     url = URL(resolved.base_url + filled.path, encoded=True)
     sent = http.request(
@@ -149,16 +163,15 @@ async def _send(
         timeout=aiohttp.ClientTimeout(total=timeout),
     )
     async with sent as response:
-        raw = await _read(response)
+        raw = await _read(response, most)
         text = struck_out(raw.decode(response.get_encoding(), "replace"), resolved)
-        return Answer(
-            response.status, {name.lower(): value for name, value in response.headers.items()}, _parsed(text), text
-        )
+        headers_came = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, headers_came, _parsed(text), text, is_cut=len(raw) == most)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     try:
-        return await response.content.readexactly(KEPT_BYTES)
+        return await response.content.readexactly(most)
     except asyncio.IncompleteReadError as whole:
         return whole.partial
 

@@ -166,6 +166,8 @@ class Baseline(SQLModel, table=True):
     rule: str
     """What the window was computed from: another rule in the contract begins anew."""
     attempts: int = 0
+    again_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When a census that could not be asked is asked again."""
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
 

@@ -26,7 +26,7 @@ from store.database import Database
 from store.models import Case, Person
 from tests.conftest import MONDAY
 from tests.stories.company import Company
-from tests.stories.undone import Left, left_to_do, next_due, waiting
+from tests.stories.undone import Left, is_looked_at, left_to_do, next_due, waiting
 from tests.stories.watching import Watch
 
 R = TypeVar("R")
@@ -123,7 +123,7 @@ class Stage:
             assert watch.service.slack
             await watch.service.slack.edge.guard.drain()
         self._happened.clear()
-        left = self._read(left_to_do)
+        left = self._read(left_to_do) if self._read(self._is_looked_at) else Left.WORK
         if left is Left.WORK:
             await self._happened.wait()
         elif left is Left.MESSAGES and not await self._some_may_leave():
@@ -131,6 +131,9 @@ class Stage:
             for watch in self.watches:
                 watch.wake()
         return left is not Left.NOTHING
+
+    def _is_looked_at(self, session: Session, _: datetime) -> bool:
+        return is_looked_at(session, self.service.desk.policies.in_force(session))
 
     async def _some_may_leave(self) -> bool:
         """Whether a service takes a message when all look again."""

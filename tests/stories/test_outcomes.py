@@ -209,11 +209,10 @@ async def test_failed_after_done_is_a_case_that_says_so(stage: Stage) -> None:
 async def test_what_is_sent_again_waits_for_its_outcome_anew(stage: Stage) -> None:
     await refunded(stage)
     await outcome(stage, FAILED)
-    stage.company["billing"].kept.clear()
     await stage.press(FAY, "Replay", on="C-1")
+    await stage.advance(minutes=1)
     assert (await outcome(stage, FAILED))["status"] == "failed"
     assert stage.case("C-1").occurrences == 2
-    await stage.advance(minutes=1)
     await stage.press(FAY, "Replay", on="C-1")
     await stage.advance(minutes=11)
     assert stage.cases()[-1].failure_mode == "outcome_missing"

@@ -153,6 +153,7 @@ def _baselines() -> None:
         sa.Column("due_at", INSTANT, nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("again_at", INSTANT, nullable=True),
         sa.Column("lease_until", INSTANT, nullable=True),
         sa.Column("case_id", BIG, nullable=True),
         sa.CheckConstraint("kind IN ('freshness', 'census')", name="kind_known"),

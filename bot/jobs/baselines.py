@@ -1,0 +1,125 @@
+"""Looks at what has to come by the clock: judges windows that have ended, asks for censuses, and notices what came
+after all."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlmodel import Session
+
+from bot.desk import baselines, census
+from bot.desk.baselines import CENSUS, DueBaseline
+from bot.desk.census import Asked
+from bot.desk.desk import Desk
+from bot.rules.actors import TIMER
+from bot.settings import SettingsFault, read_secret
+from runbooks.calls import Answer, Caller, fill
+from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.contracts import Census
+from runbooks.templates import ExpressionFault, Missing
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 20
+MOST_READ = 5 * 1024 * 1024
+"""Bytes of a census: some ten thousands of ids."""
+
+
+class Baselines:
+    """The loop of this process. Any number of processes may run one on the same database."""
+
+    def __init__(self, desk: Desk, caller: Caller, environment: Mapping[str, str]) -> None:
+        self._desk = desk
+        self._caller = caller
+        self._environment = environment
+
+    async def tick(self) -> int:
+        """Does all that there is to do, and returns how much that was."""
+        count = await self._bring_in_step() + await self._notice_what_came()
+        while due := await self._claim():
+            for each in due:
+                count += await self._look(each)
+        return count
+
+    def next_due(self, session: Session) -> datetime | None:
+        """When the next window ends."""
+        return baselines.next_due(session)
+
+    async def _bring_in_step(self) -> int:
+        policies = self._desk.policies
+        if await self._desk.read(lambda session: baselines.is_in_step(session, policies.in_force(session))):
+            return 0
+        return await self._desk.run(baselines.bring_in_step, None, actor=TIMER)
+
+    async def _notice_what_came(self) -> int:
+        """Asked beside the writers first: it is looked for after each commit."""
+        count, policies = 0, self._desk.policies
+        for workflow in await self._desk.read(lambda session: baselines.flowing(session, policies.in_force(session))):
+            count += await self._desk.run(baselines.heal, workflow, actor=TIMER)
+        if await self._desk.read(census.some_came):
+            count += await self._desk.run(census.cross_off, None, actor=TIMER)
+        return count
+
+    async def _claim(self) -> list[DueBaseline]:
+        now = self._desk.clock.now()
+        if not await self._desk.read(lambda session: baselines.some_are_due(session, now)):
+            return []
+        return await self._desk.run(baselines.claim, AT_ONCE, actor=TIMER)
+
+    async def _look(self, due: DueBaseline) -> int:
+        """One that cannot be looked at is left to the end of its lease, and holds up no other."""
+        try:
+            if due.kind == CENSUS:
+                return await self._desk.run(census.counted, await self._ask(due), actor=TIMER)
+            return await self._desk.run(baselines.judge, due, actor=TIMER)
+        except Exception:
+            log.exception("a baseline could not be looked at", extra={"workflow": due.workflow, "baseline": due.kind})
+            return 0
+
+    async def _ask(self, due: DueBaseline) -> Asked:
+        """The ids by the source of record. Texts see the end of the window as `now`, however late it is asked."""
+        rule = due.policy.workflows[due.workflow].census
+        assert rule is not None
+        name = rule.request.connector or ""
+        names = {"now": due.due_at}
+        try:
+            connector, resolved = self._connector(due, name)
+            filled = fill(rule.request, names)
+        except (MissingVariable, SettingsFault) as fault:
+            return Asked(due, name, None, str(fault))
+        except (Missing, ExpressionFault) as fault:
+            return Asked(due, name, None, fault=f"census.request: {fault}")
+        timeout = connector.timeout.seconds
+        answer = await self._caller.send(connector, resolved, filled, timeout=timeout, headers={}, most=MOST_READ)
+        return _read(due, name, rule, answer)
+
+    def _connector(self, due: DueBaseline, name: str) -> tuple[Connector, Resolved]:
+        connector = due.policy.connectors[name]
+        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
+        return connector, resolve(connector, {each: value for each, value in said.items() if value})
+
+
+def _read(due: DueBaseline, name: str, rule: Census, answer: Answer) -> Asked:
+    share = random.random()  # noqa: S311
+    if answer.status is None:
+        return Asked(due, name, None, answer.error, may_pass=True, share=share)
+    if answer.status >= 300:
+        may_pass = answer.status in (408, 425, 429) or answer.status >= 500
+        return Asked(due, name, None, f"it answered {answer.status}", may_pass=may_pass, share=share)
+    if answer.is_cut:
+        why = f"its answer is larger than {MOST_READ // 1024 // 1024} MiB; ask it for the ids alone"
+        return Asked(due, name, None, why)
+    try:
+        ids = rule.ids.evaluate({"response": answer.as_names(), "now": due.due_at})
+    except (Missing, ExpressionFault) as fault:
+        return Asked(due, name, None, fault=f"census.ids: {fault}")
+    if not isinstance(ids, list) or not all(_is_id(each) for each in ids):
+        return Asked(due, name, None, fault="census.ids gives something else than a list of texts and numbers")
+    return Asked(due, name, tuple(str(each) for each in ids))
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
