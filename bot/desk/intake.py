@@ -81,6 +81,9 @@ class _Prepared:
     event_id: int | None
 
 
+_Routings = dict[tuple[str, str, str | None], Routing]
+
+
 def report(tx: Tx, submissions: Sequence[Submission[Report]]) -> list[tuple[Reported, ...] | KeyReused]:
     """One answer per submission: a result per report, or `KeyReused`. Everything is committed together."""
     return once(tx, submissions, report_many, Reported)
@@ -91,7 +94,8 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
     if not reports:
         return []
     event_ids = _keep_events(tx, reports)
-    prepared = [_prepare(tx, report, event_id) for report, event_id in zip(reports, event_ids, strict=True)]
+    known: _Routings = {}
+    prepared = [_prepare(tx, report, event_id, known) for report, event_id in zip(reports, event_ids, strict=True)]
     matches = _open_matches(tx, {each.match_key for each in prepared})
     opening: list[_Prepared] = []
     results: list[tuple[_Match, Reported]] = []
@@ -117,20 +121,21 @@ def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
     if not having:
         return [report.event_id for report in reports]
     ids = take(tx.session, Event, len(having))
-    keep(tx, [_came(tx, report, event_id) for event_id, report in zip(ids, having, strict=True)])
+    key = desk_key(tx.session)
+    keep(tx, [_came(key, report, event_id) for event_id, report in zip(ids, having, strict=True)])
     left = iter(ids)
     return [
         next(left) if report.event is not None and report.event_id is None else report.event_id for report in reports
     ]
 
 
-def _came(tx: Tx, report: Report, event_id: int) -> Came:
+def _came(key: bytes, report: Report, event_id: int) -> Came:
     content = report.event or {}
-    digest = content_digest(desk_key(tx.session), content)
+    digest = content_digest(key, content)
     return Came(event_id, report.workflow, content, digest, key=report.event_key, subject=report.subject)
 
 
-def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
+def _prepare(tx: Tx, report: Report, event_id: int | None, known: _Routings) -> _Prepared:
     case = {
         "title": report.title,
         "subject": report.subject,
@@ -141,21 +146,32 @@ def _prepare(tx: Tx, report: Report, event_id: int | None) -> _Prepared:
         "opened_at": tx.now,
         **({"quarantined": 1, "misfit": report.misfit} if report.misfit else {}),
     }
-    event = report.event or {}
-    names = {"event": event, "case": case, "now": tx.now}
-    hidden = hidden_of(tx.policy, report.workflow, event, is_misfit=report.event_id is not None)
-    routing = route(
-        tx.policy,
-        workflow=report.workflow,
-        failure_mode=report.failure_mode,
-        names=names,
-        shown_event=hidden.content if hidden.removed else None,
-        asked_priority=report.priority,
-    )
+    names = {"event": report.event or {}, "case": case, "now": tx.now}
+    routing = _routed(tx, report, names, known)
     group = _group(tx, routing, names)
     print_ = fingerprint(report.workflow, report.failure_mode, title=report.title, subject=report.subject, group=group)
     key = match_key(report.workflow, dedup_key=report.dedup_key, fingerprint=print_)
     return _Prepared(report, routing, print_, key, event_id)
+
+
+def _routed(tx: Tx, report: Report, names: Mapping[str, Any], known: _Routings) -> Routing:
+    """The routing of a report. A contract without routing rules looks at no event: there it is the same for all
+    reports of one mode and priority, and is found once."""
+    contract = tx.policy.workflows.get(report.workflow)
+    has_rules = contract is not None and bool(contract.routing)
+    alike = report.workflow, report.failure_mode, report.priority
+    if not has_rules and alike in known:
+        return known[alike]
+    shown = hidden_of(tx.policy, report.workflow, report.event or {}, is_misfit=report.event_id is not None)
+    routing = known[alike] = route(
+        tx.policy,
+        workflow=report.workflow,
+        failure_mode=report.failure_mode,
+        names=names,
+        shown_event=shown.content if shown.removed else None,
+        asked_priority=report.priority,
+    )
+    return routing
 
 
 def _group(tx: Tx, routing: Routing, names: Mapping[str, Any]) -> str | None:
