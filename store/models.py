@@ -83,8 +83,8 @@ class Case(SQLModel, table=True):
         Index("by_state", "state", "id"),
         Index("by_workflow", "workflow", "id"),
         Index("by_owner", "owner", "id"),
-        Index("by_thread", "channel", "thread_ts"),
-        Index("by_card", "channel", "card_ts"),
+        index_where("by_thread", "channel", "thread_ts", where="thread_ts IS NOT NULL"),
+        index_where("by_card", "channel", "card_ts", where="card_ts IS NOT NULL"),
     )
     id: int = Field(primary_key=True, sa_type=BigKey)
     workflow: str

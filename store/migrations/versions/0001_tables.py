@@ -153,10 +153,10 @@ def _rota_calendars() -> None:
 
 def _cases() -> None:
     op.create_table("cases", *_cases_columns(), *_cases_rules())
-    op.create_index("by_card", "cases", ["channel", "card_ts"])
+    _partial("by_card", "cases", ["channel", "card_ts"], where="card_ts IS NOT NULL")
     op.create_index("by_owner", "cases", ["owner", "id"])
     op.create_index("by_state", "cases", ["state", "id"])
-    op.create_index("by_thread", "cases", ["channel", "thread_ts"])
+    _partial("by_thread", "cases", ["channel", "thread_ts"], where="thread_ts IS NOT NULL")
     op.create_index("by_workflow", "cases", ["workflow", "id"])
     _partial("missed_resolution", "cases", ["resolution_breached_at"], where="resolution_breached_at IS NOT NULL")
     _partial("missed_response", "cases", ["response_breached_at"], where="response_breached_at IS NOT NULL")
