@@ -80,6 +80,18 @@ def without_step(before: Policy, after: Policy, changes: tuple[Change, ...]) -> 
     return tuple(name for name in both if after.workflows[name].version <= before.workflows[name].version)
 
 
+def is_same_but_rollout(before: Policy, after: Policy, workflow: str) -> bool:
+    """Whether a contract that is in both policies differs in nothing but its version and its rollout."""
+    old, new = (_without_rollout(policy, workflow) for policy in (before, after))
+    return bool(old == new) and _books(before) == _books(after)
+
+
+def _without_rollout(policy: Policy, workflow: str) -> Any:
+    plain = _plain(f"workflows/{workflow}.yml", policy.files) or {}
+    schema = policy.event_schemas.get(workflow)
+    return {key: it for key, it in plain.items() if key not in ("version", "rollout")}, schema and schema.data
+
+
 def _digest(policy: Policy, workflow: str) -> str | None:
     contract = policy.workflows.get(workflow)
     return contract.digest if contract else None

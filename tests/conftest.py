@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlmodel import Session
 
 from bot.clock import MovableClock
@@ -116,6 +116,18 @@ def put_in_force(database: Database, files: dict[str, str], *, at: datetime) -> 
     def work(session: Session) -> None:
         session.execute(insert(PolicyVersion), [{"digest": digest, "files": files, "recorded_at": at}])
         session.execute(insert(PolicyInForce), [{"id": 1, "digest": digest, "since_at": at}])
+
+    database.write(work).result()
+    return digest
+
+
+def change_in_force(database: Database, files: dict[str, str], *, at: datetime) -> str:
+    """Another policy decides, without anybody's yes; returns its digest."""
+    digest = digest_of(files)
+
+    def work(session: Session) -> None:
+        session.execute(insert(PolicyVersion), [{"digest": digest, "files": files, "recorded_at": at}])
+        session.execute(update(PolicyInForce).values(digest=digest, since_at=at))
 
     database.write(work).result()
     return digest

@@ -216,18 +216,18 @@ def roles_of_contract(policy: Policy, case: Case) -> tuple[str, str]:
     return contract.owners.accountable, contract.owners.steward
 
 
-def roles_among(tx: Tx, roles: Iterable[Role]) -> frozenset[str]:
-    """Those of the roles that the actor is in: a member, or on call now. A guest, a bot or a user of another workspace
-    is only in roles that list them."""
-    return frozenset(role.name for role in roles if _is_in(tx, role))
+def roles_among(tx: Tx, roles: Iterable[Role], policy: Policy | None = None) -> frozenset[str]:
+    """Those of the roles, which are of `policy` (None: the one in force), that the actor is in: a member, or on call
+    now. A guest, a bot or a user of another workspace is only in roles that list them."""
+    return frozenset(role.name for role in roles if _is_in(tx, role, policy or tx.policy))
 
 
-def _is_in(tx: Tx, role: Role) -> bool:
+def _is_in(tx: Tx, role: Role, policy: Policy) -> bool:
     if not tx.actor.is_ours:
         return _lists(tx.session, role.members, tx.actor.id)
     if _lists(tx.session, members(tx.session, role), tx.actor.id):
         return True
-    named = person_on_call(tx.session, tx.policy, role, at=tx.now)
+    named = person_on_call(tx.session, policy, role, at=tx.now)
     return named is not None and named[0] == tx.actor.id
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from bot.desk.announcing import placed
 from bot.desk.intake import Report, report_one
 from bot.desk.pages import owe_page_updates, page_updated
 from bot.desk.people import reach
@@ -207,6 +208,8 @@ def sent(tx: Tx, command: Sent) -> None:
     if not tx.session.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]
         return
     is_placed = message.kind == "card" and _keep_place(tx, message, command.result)
+    if message.kind == "proposal":
+        placed(tx, message.payload, command.result)
     if message.kind == "page":
         tx.record("page.sent", case_id=message.case_id, person=message.channel, what=message.payload.get("what"))
     if message.kind == "page_update":
@@ -255,6 +258,8 @@ def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:
     the channel may be what is broken. What fails about such a case is only put on its record."""
     about = tx.session.get(Case, message.case_id) if message.case_id else None
     tx.record("dead_letter", case_id=message.case_id, kind=message.kind, channel=message.channel, because=because)
+    if message.kind.startswith("proposal"):
+        _report_dead_proposal(tx, message, because)
     if about is None or about.failure_mode == "dead_letter":
         return
     case_id, is_new = report_one(
@@ -272,6 +277,21 @@ def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:
     if is_new and message.kind != "page":
         dead = tx.session.get_one(Case, case_id)
         page(tx, dead, reach(tx, dead.owner), What.DEAD_LETTER, kind=message.kind, because=because)
+
+
+def _report_dead_proposal(tx: Tx, message: Claimed, because: str) -> None:
+    """A change of the policy that nobody can see would wait for ever."""
+    report_one(
+        tx,
+        Report(
+            by=SYSTEM,
+            workflow="policy",
+            failure_mode="dead_letter",
+            subject=message.channel,
+            title=f"Slack does not take the card of a policy change to {message.channel}: {because}",
+            dedup_key=f"dead_letter:{message.channel}:{because}",
+        ),
+    )
 
 
 def next_due(session: Session, *, kinds: tuple[str, ...]) -> datetime | None:

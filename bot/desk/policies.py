@@ -43,11 +43,17 @@ class Policies:
     def compiled(self, session: Session, digest: str) -> Policy:
         """The policy of this digest, as it was when it came into force."""
         with self._lock:
-            policy = self._kept.get(digest)
-            if policy is None:
-                policy = load(session.get_one(PolicyVersion, digest).files)
-                self._kept[digest] = policy
-                if len(self._kept) > KEPT_COMPILED:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(digest)
+            policy = self._kept.get(digest) or load(session.get_one(PolicyVersion, digest).files)
+            self._keep(policy)
             return policy
+
+    def keep(self, policy: Policy) -> None:
+        """Keeps a policy that is compiled already: a transaction that needs it need not do it again."""
+        with self._lock:
+            self._keep(policy)
+
+    def _keep(self, policy: Policy) -> None:
+        self._kept[policy.digest] = policy
+        self._kept.move_to_end(policy.digest)
+        if len(self._kept) > KEPT_COMPILED:
+            self._kept.popitem(last=False)

@@ -1,27 +1,34 @@
-"""Which policy decides: the folder proposes, the database keeps the one in force.
+"""Which policy decides: the folder proposes, the database decides.
 
-A folder without faults becomes the one in force at once. A faulty one changes nothing, and is one open case."""
+A folder without faults waits as proposed where it changes what is gated; else it is in force at once. A faulty one
+changes nothing, and is one open case."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlmodel import col
 
+from bot.desk.comparing import Compared
+from bot.desk.enacting import keep, lock, move, owe_card, put_in_force
 from bot.desk.opening import Opening, open_cases, report_row
+from bot.desk.people import find_role
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
+from bot.rules.changes import on_record
 from bot.rules.fingerprint import fingerprint, match_key
 from bot.rules.routing import Routing, route
 from bot.rules.saying import What
 from runbooks.policy import Fault, Policy, PolicyFaults, digest_of, load
 from store import audit
-from store.models import Case, ExceptionReport, PolicyInForce, PolicyVersion
-from store.writing import add_new, change
+from store.contract_models import PolicyProposal
+from store.models import Case, ExceptionReport
+from store.writing import change
 
 FAULTS_TOLD = 200
 PSEUDO_WORKFLOW = "policy"
@@ -29,61 +36,139 @@ PSEUDO_WORKFLOW = "policy"
 
 
 class Verdict(StrEnum):
-    """What became of a proposal."""
+    """What became of a folder."""
 
     IN_FORCE = "in_force"
+    PROPOSED = "proposed"
     SAME = "same"
+    WAITS = "waits"
+    DECIDED = "decided"
     FAULTY = "faulty"
+    LOOK_AGAIN = "look_again"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A folder's texts by path, and what is wrong with them: nothing, if they may come into force."""
+    """A folder's texts by path, and what is wrong with them: nothing, if they may come into force; then `policy` is
+    what they say. `compared`: the policy beside the one in force; needed where there is one. `is_changed`: the folder
+    was another one when it was last read, so somebody means it."""
 
     files: Mapping[str, str]
     faults: tuple[Fault, ...] = ()
+    policy: Policy | None = None
+    compared: Compared | None = None
+    is_changed: bool = False
 
 
 def examine(files: Mapping[str, str]) -> Proposal:
     """The proposal that these files make. Slow (it compiles them): not to be called in a transaction."""
     try:
-        load(files)
+        return Proposal(files, policy=load(files))
     except PolicyFaults as raised:
         return Proposal(files, raised.faults)
-    return Proposal(files)
 
 
 def propose(tx: Tx, proposal: Proposal) -> Verdict:
-    """Puts the proposal in force, on record, unless it is in force already or has faults."""
-    before = tx.session.execute(select(col(PolicyInForce.digest)).with_for_update()).scalar_one_or_none()
-    if proposal.faults:
+    """What becomes of the folder. It is in force at once if nothing in it needs a yes, and waits otherwise; then one
+    that waited before is superseded. A policy that was decided about (withdrawn, superseded, rolled back, replaced) is
+    not proposed again unless the folder was changed in between. `LOOK_AGAIN`: another policy is in force than the one
+    that this was compared with."""
+    before = lock(tx)
+    if proposal.policy is None:
         _open_case(tx, proposal)
         return Verdict.FAULTY
-    digest = digest_of(proposal.files)
-    if digest == before:
-        verdict = Verdict.SAME
-    else:
-        _put_in_force(tx, proposal.files, digest, before)
-        verdict = Verdict.IN_FORCE
-    _tell_healed(tx, digest)
+    verdict = _settle(tx, proposal.policy, proposal, before)
+    if verdict is not Verdict.LOOK_AGAIN:
+        _tell_healed(tx, proposal.policy.digest)
     return verdict
 
 
-def _put_in_force(tx: Tx, files: Mapping[str, str], digest: str, before: str | None) -> None:
-    old = tx.session.get_one(PolicyVersion, before).files if before else {}
-    version = {"digest": digest, "files": dict(files), "recorded_at": tx.now}
-    add_new(tx.session, PolicyVersion, [version], unique=["digest"])
-    tx.session.execute(delete(PolicyInForce))
-    tx.session.execute(insert(PolicyInForce).values(id=1, digest=digest, since_at=tx.now))
-    tx.record("policy.in_force", digest=digest, before=before, files=_differences(old, files))
+def _settle(tx: Tx, policy: Policy, proposal: Proposal, before: str | None) -> Verdict:
+    waiting = find_waiting(tx)
+    if before == policy.digest:
+        if waiting and proposal.is_changed:
+            supersede(tx, waiting)
+        return Verdict.SAME
+    if waiting and waiting.digest == policy.digest:
+        return Verdict.WAITS
+    if not proposal.is_changed and _proposals_of(tx, policy.digest):
+        return Verdict.DECIDED
+    if before and (proposal.compared is None or proposal.compared.before != before):
+        return Verdict.LOOK_AGAIN
+    if waiting:
+        supersede(tx, waiting)
+    return enter(tx, policy, proposal.compared or Compared(None, frozenset(), (), {}))
 
 
-def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, list[str]]:
+def find_waiting(tx: Tx) -> PolicyProposal | None:
+    """The proposal that waits for its yes, if there is one."""
+    waiting = select(PolicyProposal).where(col(PolicyProposal.state) == "proposed")
+    return tx.session.execute(waiting).scalar_one_or_none()
+
+
+def _proposals_of(tx: Tx, digest: str) -> Sequence[int]:
+    known = select(col(PolicyProposal.id)).where(col(PolicyProposal.digest) == digest)
+    return [number for number in tx.session.execute(known).scalars() if number]
+
+
+def supersede(tx: Tx, waiting: PolicyProposal) -> None:
+    """A waiting proposal is over: another folder came, and its yeses are gone."""
+    assert waiting.id
+    move(tx, waiting.id, "superseded")
+    tx.record("policy.superseded", proposal=waiting.id, digest=waiting.digest)
+
+
+def enter(tx: Tx, policy: Policy, compared: Compared) -> Verdict:
+    """The policy waits for its yeses, or is in force if it needs none."""
+    keep(tx, policy)
+    row = _row(tx, policy, compared)
+    for earlier in _proposals_of(tx, policy.digest):
+        owe_card(tx, earlier)
+    proposal_id = int(tx.session.execute(insert(PolicyProposal).returning(col(PolicyProposal.id)), [row]).scalar_one())
+    if row["state"] == "proposed":
+        _announce(tx, proposal_id, policy, compared)
+        return Verdict.PROPOSED
+    replaced(tx, compared.before, but=proposal_id)
+    put_in_force(tx, policy, compared.before, proposal=proposal_id)
+    owe_card(tx, proposal_id)
+    return Verdict.IN_FORCE
+
+
+def _row(tx: Tx, policy: Policy, compared: Compared) -> dict[str, Any]:
+    """A first folder, and one that says the same in other words, has no card."""
+    is_waiting = bool(compared.needs)
     return {
-        "added": sorted(new.keys() - old.keys()),
-        "removed": sorted(old.keys() - new.keys()),
-        "changed": sorted(path for path in new.keys() & old.keys() if new[path] != old[path]),
+        "digest": policy.digest,
+        "before": compared.before,
+        "state": "proposed" if is_waiting else "in_force",
+        "proposed_at": tx.now,
+        "decided_at": None if is_waiting else tx.now,
+        "decided_by": None if is_waiting else tx.actor.id,
+        "needs": on_record(compared.needs),
+        "told": dict(compared.told),
+        "channel": find_role(tx.policy, tx.policy.team.defaults.governance).channel if compared.parts else None,
+        "version": 1,
     }
+
+
+def replaced(tx: Tx, digest: str | None, *, but: int) -> None:
+    """The policy that was in force is replaced by another one (`but`)."""
+    was = col(PolicyProposal.state) == "in_force", col(PolicyProposal.digest) == digest, col(PolicyProposal.id) != but
+    for proposal_id in tx.session.execute(select(col(PolicyProposal.id)).where(*was)).scalars().all():
+        move(tx, int(proposal_id or 0), "replaced", decided=False)
+
+
+def _announce(tx: Tx, proposal_id: int, policy: Policy, compared: Compared) -> None:
+    tx.record(
+        "policy.proposed",
+        proposal=proposal_id,
+        digest=policy.digest,
+        before=compared.before,
+        needs=on_record(compared.needs),
+        changes=compared.told.get("count"),
+        breaking=compared.told.get("breaking"),
+    )
+    owe_card(tx, proposal_id)
 
 
 def _open_case(tx: Tx, proposal: Proposal) -> None:

@@ -192,7 +192,7 @@ SENTENCES: Mapping[What, Sentence] = {
     What.DEAD_LETTER: lambda f: (
         f":outbox_tray: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}."
     ),
-    What.POLICY_CHANGED: lambda f: ":scroll: The policy has changed.",
+    What.POLICY_CHANGED: lambda f: ":scroll: The policy folder has no faults any more.",
     What.OUTCOME_CAME: _outcome_came,
     What.OUTCOME_CONTRADICTS: lambda f: (
         f":twisted_rightwards_arrows: Another outcome of {f.text('whose', most=150)} says that it is done. "

@@ -20,6 +20,7 @@ from bot.slack.facts import CardFacts, card_facts, names
 from bot.slack.links import Links
 from bot.slack.messages import line, notice, page
 from bot.slack.parts import TEXT
+from bot.slack.proposals import ProposalFacts, proposal_card, proposal_facts, proposal_notice
 from bot.slack.words import Names, cut, is_person
 from store.models import Case
 
@@ -53,6 +54,8 @@ def senders(context: Context, client: AsyncWebClient) -> dict[str, Sender]:
         "notice": sending.notice,
         "page": sending.page,
         "page_update": sending.page_update,
+        "proposal": sending.proposal,
+        "proposal_notice": sending.proposal_notice,
     }
 
 
@@ -66,15 +69,8 @@ class _Sending:
         """Posts the card, or edits the one that is there. One that cannot be edited any more is posted anew."""
         facts = await self._facts(owed)
         case, drawn = facts.case, card(facts, self.context.clock.now())
-        if case.card_ts is not None:
-            try:
-                return await self._update(case.channel, case.card_ts, drawn)
-            except SlackApiError as fault:
-                if error_of(fault) not in GONE:
-                    raise undelivered(fault) from None
-                log.warning("the card is gone, it is posted anew", extra={"case": case.ref, "error": error_of(fault)})
         root = None if case.thread_ts == case.card_ts else case.thread_ts
-        return await self._post(owed, _Post(case.channel, drawn, owed.key, root))
+        return await self._put(owed, _Post(case.channel, drawn, owed.key, root), case.card_ts)
 
     async def line(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts a line of history in the case's thread."""
@@ -116,6 +112,24 @@ class _Sending:
             return place
         return {**place, "ts": owed.payload["ts"]}
 
+    async def proposal(self, owed: Claimed) -> Mapping[str, Any]:
+        """Posts the card of a policy that is proposed or in force, or edits the one that is there."""
+        facts = await self._proposal(owed)
+        if facts.is_being_posted:
+            raise Undelivered("its card is being posted", retry_after=timedelta(seconds=1))
+        place = facts.row.channel or owed.channel
+        return await self._put(owed, _Post(place, proposal_card(facts), owed.key), facts.row.card_ts)
+
+    async def proposal_notice(self, owed: Claimed) -> Mapping[str, Any]:
+        """Tells a role where the card is that waits for its yes."""
+        facts = await self._proposal(owed)
+        url = await self.links.of(facts.row.channel or "", facts.row.card_ts)
+        return await self._post(owed, _Post(owed.channel, proposal_notice(facts, owed.payload, url), owed.key))
+
+    async def _proposal(self, owed: Claimed) -> ProposalFacts:
+        policies, number = self.context.policies, int(owed.payload["proposal"])
+        return await self.context.desk.read(lambda session: proposal_facts(session, policies, number, message=owed.id))
+
     async def _facts(self, owed: Claimed) -> CardFacts:
         case_id, now = _case_id(owed), self.context.clock.now()
         return await self.context.desk.read(
@@ -145,6 +159,17 @@ class _Sending:
             return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
 
         return await _plain_if_refused(call, drawn)
+
+    async def _put(self, owed: Claimed, post: _Post, ts: str | None) -> Mapping[str, Any]:
+        """Edits the message that is there; posts it where none is, or where it can be edited no more."""
+        if ts is not None:
+            try:
+                return await self._update(post.channel, ts, post.drawn)
+            except SlackApiError as fault:
+                if error_of(fault) not in GONE:
+                    raise undelivered(fault) from None
+                log.warning("the card is gone, it is posted anew", extra={"key": post.key, "error": error_of(fault)})
+        return await self._post(owed, post)
 
     async def _post(self, owed: Claimed, post: _Post) -> Mapping[str, Any]:
         if owed.maybe_sent and (found := await self._find(owed, post)):

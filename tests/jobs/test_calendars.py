@@ -11,10 +11,9 @@ from sqlmodel import Session
 
 from bot.desk.desk import Desk
 from bot.desk.people import find_role, person_on_call
-from bot.desk.policing import examine, propose
 from bot.jobs.calendars import LARGEST, RotaCalendars, fetch
-from bot.rules.actors import SYSTEM
 from store.audit import DESK, read
+from tests.conftest import change_in_force
 
 ADDRESS = "https://calendars.acme.test/on-call.ics?key=s3cret"
 WEEK = """BEGIN:VCALENDAR
@@ -54,7 +53,7 @@ def publisher() -> Publisher:
 async def calendars(desk: Desk, policy_files: dict[str, str], publisher: Publisher) -> RotaCalendars:
     team = policy_files["team.yml"].replace("ical: billing-on-call.ics", f'ical: "{ADDRESS}"')
     files = {path: text for path, text in policy_files.items() if not path.endswith(".ics")} | {"team.yml": team}
-    await desk.run(propose, examine(files), actor=SYSTEM)
+    change_in_force(desk.database, files, at=desk.clock.now())
     await desk.read(desk.policies.in_force)
     return RotaCalendars(desk, publisher.fetch)
 
