@@ -42,6 +42,7 @@ ACTIONS = {
     Act.FAIL: Action.FAIL,
     Act.REOPEN: Action.REOPEN,
 }
+SENDS = (Act.RUN, Act.RELEASE)
 BROUGHT_BY = {
     State.RESOLVED: "case.resolved",
     State.FAILED: "case.failed",
@@ -85,6 +86,8 @@ def begin(tx: Tx, command: AskedOfCase, act: Act, *, to: State | None = None) ->
         return before
     going = get_ongoing(tx, command.case_id)
     allow(tx, going.case, act)
+    if going.case.is_drill and act in SENDS:
+        raise Refused("drill", f"{going.case.ref} is a drill: nothing of it may leave. It closes by itself.")
     check(ACTIONS[act], found(tx, going.case), to=to, now=tx.now)
     return Acting(going, command.request_key)
 

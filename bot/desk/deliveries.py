@@ -17,11 +17,13 @@ from bot.desk.connectors import Gate
 from bot.desk.kept import Kept, removed_from
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
+from bot.rules.drills import Receiver
 from bot.rules.redaction import restored
 from bot.rules.sending import is_too_old
 from runbooks.contracts import Contract, Deliver
 from runbooks.policy import Policy
 from store.columns import Instant
+from store.contract_models import Trigger
 from store.models import Case, Delivery, Event
 from store.queries.quarantine import held_of_cases
 from store.rows import insert_rows
@@ -53,6 +55,15 @@ class First:
     digest: str
     lane: str | None
     by: Actor
+    receiver: Receiver | None = None
+    """Who takes it in place of the connector, in a drill."""
+
+    @property
+    def connector(self) -> str:
+        """Where its delivery waits."""
+        assert self.contract.deliver
+        assert self.contract.deliver.connector
+        return self.receiver or self.contract.deliver.connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class Claimed:
     """A delivery to carry on with now. `names` is what its texts and conditions see; `case_id` None: it is the first
     of its event. `shown_event` is the event as it may be shown, `removed` what that leaves out (None: it was erased,
     and there is nothing to send). `is_probe`: it asks whether its connector is back. `is_key_old`: it may have arrived
-    under a key that the receiver does not know any more."""
+    under a key that the receiver does not know any more. `is_drill`: nothing of it may leave."""
 
     id: int
     case_id: int | None
@@ -77,6 +88,7 @@ class Claimed:
     removed: Mapping[str, Any] | None
     is_probe: bool = False
     is_key_old: bool = False
+    is_drill: bool = False
 
 
 def deliver_of(policy: Policy, workflow: str) -> Deliver | None:
@@ -98,15 +110,9 @@ def owe_first(tx: Tx, firsts: Sequence[First]) -> None:
     front = lanes.fronts(tx, {first.lane for first in firsts})
     behind = {first.event_id for first in firsts if front.get(first.lane or "", first.event_id) < first.event_id}
     insert_rows(tx.session, Delivery, [_first_row(tx, first, first.event_id in behind) for first in firsts])
-    connectors.know(tx, {_connector(first.contract) for first in firsts})
+    connectors.know(tx, {first.connector for first in firsts})
     if behind:
         lanes.owe_cards(tx, front)
-
-
-def _connector(contract: Contract) -> str:
-    assert contract.deliver
-    assert contract.deliver.connector
-    return contract.deliver.connector
 
 
 def _first_row(tx: Tx, first: First, is_behind: bool) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def _first_row(tx: Tx, first: First, is_behind: bool) -> dict[str, Any]:
         "case_id": None,
         "event_id": first.event_id,
         "workflow": first.contract.workflow,
-        "connector": _connector(first.contract),
+        "connector": first.connector,
         "lane": first.lane,
         "verb": "deliver",
         "generation": 1,
@@ -192,14 +198,20 @@ def _claimed_all(tx: Tx, gate: Gate, rows: Sequence[Any]) -> list[Claimed]:
     }
     held = held_of_cases(tx.session, case_ids) if case_ids else {}
     about = {case.id: case_names(case, quarantined=held.get(case.id, 0)) for case in cases}
-    claimed = [_claimed(tx, gate, row, kept[row.event_id], about.get(row.case_id, {})) for row in rows]
+    drills = {event.id for event in events if event.is_drill}
+    claimed = [
+        _claimed(tx, gate, row, kept[row.event_id], about.get(row.case_id, {}), is_drill=row.event_id in drills)
+        for row in rows
+    ]
     if asking := [each.id for each in claimed if each.is_key_old and each.phase == "finding"]:
         tx.session.connection().execute(_asking(), {"ids": asking})
     return claimed
 
 
-_CONTENTS = select(*(getattr(Event, name) for name in ("id", "content", "sealed", "subject_key"))).where(
-    col(Event.id).in_(bindparam("ids", expanding=True))
+_CONTENTS = (
+    select(*(getattr(Event, name) for name in ("id", "content", "sealed", "subject_key")), col(Trigger.is_drill))
+    .outerjoin(Trigger, col(Trigger.event_id) == col(Event.id))
+    .where(col(Event.id).in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -247,7 +259,7 @@ def _taken() -> Any:
     )
 
 
-def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any]) -> Claimed:
+def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any], *, is_drill: bool) -> Claimed:
     policy = tx.policies.compiled(tx.session, row.policy_digest)
     event = restored(kept.shown, kept.removed) if kept.removed else kept.shown
     is_old = _is_key_old(tx, row, deliver_of(policy, row.workflow))
@@ -267,6 +279,7 @@ def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any])
         removed=kept.removed,
         is_probe=gate.is_probe,
         is_key_old=is_old,
+        is_drill=is_drill,
     )
 
 

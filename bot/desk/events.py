@@ -4,7 +4,7 @@ with a case. Set-based, as intake is: all that wait are one call."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from bot.desk.rollouts import Applied, Rollouts
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.admission import Admission, Verdict, admit, lane, sameness
+from bot.rules.drills import Receiver
 from bot.rules.misfits import Misfit
 from runbooks.contracts import Contract
 from store.contract_models import Trigger
@@ -31,15 +32,29 @@ ANSWERS = {Verdict.ACCEPT: "accepted", Verdict.IGNORE: "ignored", Verdict.QUARAN
 
 
 @dataclass(frozen=True, slots=True)
+class OfDrill:
+    """Which drill an event is of, and who takes it in place of the connector (None: it is not to be delivered)."""
+
+    number: int
+    receiver: Receiver | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event as it came. A drill's is marked: it is never delivered outside, and counts in no figure."""
+    """An event as it came. A drill's is never delivered outside, is no other event's duplicate, and counts in no
+    figure."""
 
     by: Actor
     workflow: str
     content: Mapping[str, Any]
-    is_drill: bool = False
+    drill: OfDrill | None = None
     released_from: int | None = None
     """The event in quarantine that it was, before a person released it."""
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it is part of a drill."""
+        return self.drill is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,8 @@ def _judge(tx: Tx, arrival: Arrival, rollouts: Rollouts, digest: Callable[[str],
     violations = schema.misfits(arrival.content) if schema else ()
     names = {"event": arrival.content, "now": tx.now}
     admission = admit(contract, arrival.content, violations, names=names, digest=digest)
+    if arrival.drill:
+        admission = replace(admission, identity=f"drill {arrival.drill.number} {admission.identity}")
     found = misfit(applied.policy, arrival.workflow, admission, arrival.content)
     return _Judged(arrival, applied, admission, digest(sameness(contract, arrival.content)), found)
 
@@ -191,7 +208,8 @@ def _report(tx: Tx, fresh: Sequence[_Judged]) -> None:
 
 def _held(each: _Judged) -> Report:
     came = each.arrival
-    return held_report(came.by, came.workflow, each.admission, each.misfit, came.content, each.event_id)
+    report = held_report(came.by, came.workflow, each.admission, each.misfit, came.content, each.event_id)
+    return replace(report, is_drill=came.is_drill)
 
 
 def _write_triggers(tx: Tx, fresh: Sequence[_Judged]) -> None:
@@ -224,7 +242,7 @@ def _trigger_row(tx: Tx, each: _Judged) -> dict[str, Any]:
         "received_at": tx.now,
         "source": each.arrival.by.id,
         "subject": admission.subject,
-        "lane": lane(contract, admission.subject) if contract else None,
+        "lane": _lane(each),
         "state": _state(each),
         "misfit": each.misfit.as_document() if each.misfit else None,
         "case_id": each.case_id,
@@ -246,7 +264,8 @@ def _state(each: _Judged) -> str:
 
 
 def _is_delivered(each: _Judged) -> bool:
-    is_held_back = each.arrival.is_drill or each.applied.is_shadow
+    is_for_nobody = each.arrival.drill is not None and each.arrival.drill.receiver is None
+    is_held_back = is_for_nobody or each.applied.is_shadow
     if each.admission.verdict is not Verdict.ACCEPT or is_held_back or each.contract is None:
         return False
     return deliveries.can_deliver(each.contract)
@@ -260,9 +279,17 @@ def _first(each: _Judged) -> deliveries.First:
         each.applied.policy.digest,
         each.admission.identity,
         each.digest,
-        lane(each.contract, each.admission.subject),
+        _lane(each),
         each.arrival.by,
+        each.arrival.drill.receiver if each.arrival.drill else None,
     )
+
+
+def _lane(each: _Judged) -> str | None:
+    """A drill stands in nobody's way."""
+    if each.contract is None or each.arrival.is_drill:
+        return None
+    return lane(each.contract, each.admission.subject)
 
 
 def _count(tx: Tx, again: Sequence[tuple[_Judged, _Known]]) -> None:
@@ -301,6 +328,7 @@ def _report_conflicts(tx: Tx, other: Sequence[tuple[_Judged, _Known]]) -> None:
                 event=each.arrival.content,
                 event_id=each.event_id,
                 dedup_key=f"duplicate:{first}",
+                is_drill=each.arrival.is_drill,
             )
         )
     for (each, _), result in zip(other, report_many(tx, reports), strict=True):

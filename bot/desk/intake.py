@@ -22,12 +22,15 @@ from bot.rules.actors import SYSTEM, Actor
 from bot.rules.fingerprint import fingerprint, match_key
 from bot.rules.routing import Routing, route
 from runbooks.templates import ExpressionFault, Missing
+from store.contract_models import Trigger
 from store.ids import take
 from store.models import Case, Event, ExceptionReport
 from store.rows import insert_rows, lock_rows
 from store.sealing import desk_key, keyed
 
 OTHER = "other"
+DRILL = "DRILL: "
+"""What the title of a drill's case begins with, so that it is read first wherever the case is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Report:
     dedup_key: str | None = None
     misfit: Mapping[str, str] | None = None
     links: tuple[str, ...] = ()
+    is_drill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
     """A result for each report: the case that it opened or joined."""
     if not reports:
         return []
+    reports = _knowing_drills(tx, reports)
     event_ids = _keep_events(tx, reports)
     known: _Routings = {}
     prepared = [_prepare(tx, report, event_id, known) for report, event_id in zip(reports, event_ids, strict=True)]
@@ -113,6 +118,20 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
     _open(tx, opening, matches)
     _join(tx, joining)
     return [replace(result, case=f"C-{match.case_id}") for match, result in results]
+
+
+def _knowing_drills(tx: Tx, reports: Sequence[Report]) -> Sequence[Report]:
+    """What is reported of a drill's event is part of the drill, whoever reports it."""
+    ids = [report.event_id for report in reports if report.event_id is not None and not report.is_drill]
+    drills = set(tx.session.execute(_OF_DRILLS, {"ids": ids}).scalars()) if ids else set()
+    if not drills:
+        return reports
+    return [replace(report, is_drill=True) if report.event_id in drills else report for report in reports]
+
+
+_OF_DRILLS = select(col(Trigger.event_id)).where(
+    col(Trigger.event_id).in_(bindparam("ids", expanding=True)), col(Trigger.is_drill)
+)
 
 
 def _keep_events(tx: Tx, reports: Sequence[Report]) -> list[int | None]:
@@ -150,7 +169,7 @@ def _prepare(tx: Tx, report: Report, event_id: int | None, known: _Routings) -> 
     routing = _routed(tx, report, names, known)
     group = _group(tx, routing, names)
     print_ = fingerprint(report.workflow, report.failure_mode, title=report.title, subject=report.subject, group=group)
-    key = match_key(report.workflow, dedup_key=report.dedup_key, fingerprint=print_)
+    key = match_key(report.workflow, dedup_key=report.dedup_key, fingerprint=print_, is_drill=report.is_drill)
     return _Prepared(report, routing, print_, key, event_id)
 
 
@@ -221,7 +240,7 @@ def _opening(each: _Prepared) -> Opening:
     return Opening(
         workflow=report.workflow,
         failure_mode=report.failure_mode,
-        title=report.title,
+        title=f"{DRILL}{report.title}" if report.is_drill else report.title,
         by=report.by,
         routing=each.routing,
         fingerprint=each.fingerprint,
@@ -231,6 +250,7 @@ def _opening(each: _Prepared) -> Opening:
         dedup_key=report.dedup_key,
         event_id=each.event_id,
         links=report.links,
+        is_drill=report.is_drill,
     )
 
 

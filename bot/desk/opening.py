@@ -39,6 +39,7 @@ class Opening:
     assignee: str | None = None
     channel: str | None = None
     thread_ts: str | None = None
+    is_drill: bool = False
 
 
 def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
@@ -114,6 +115,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "resolve_due_at": resolution.due_at,
         "exhausted": False,
         "reopened": 0,
+        "is_drill": opening.is_drill,
         "version": 1,
         "channel": opening.channel or role.channel,
         "thread_ts": opening.thread_ts,

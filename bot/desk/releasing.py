@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session, col
 
 from bot.desk.clearing import tell_if_clear
-from bot.desk.events import Arrival, Foreseen, foresee, take_in
+from bot.desk.events import Arrival, Foreseen, OfDrill, foresee, take_in
 from bot.desk.kept import removed_from
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
@@ -109,9 +109,14 @@ def _candidates(tx: Tx, held: Sequence[Held], mending: Mending, by: Actor, relea
         except Unfit as unfit:
             released.still.append(Still(each.event.id, str(unfit)))
             continue
-        came = Arrival(by, each.trigger.workflow, content, each.trigger.is_drill, released_from=each.event.id)
+        came = Arrival(by, each.trigger.workflow, content, drill=_drill(each), released_from=each.event.id)
         found.append(_Candidate(each, came))
     return found
+
+
+def _drill(held: Held) -> OfDrill | None:
+    """What is released of a drill is part of it, and is not delivered."""
+    return OfDrill(held.event.id) if held.trigger.is_drill else None
 
 
 def _still(each: _Candidate, seen: Foreseen) -> Still | None:

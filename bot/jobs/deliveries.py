@@ -19,6 +19,7 @@ from bot.desk.deliveries import Claimed, Room
 from bot.desk.desk import Desk
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, heard_in
+from bot.rules.drills import Receiver
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
 from bot.rules.sending import Verdict
 from bot.settings import SettingsFault, read_secret
@@ -126,6 +127,8 @@ class Deliveries:
             filled = fill(request, claimed.names)
         except (MissingVariable, SettingsFault, Missing, ExpressionFault) as fault:
             return _impossible(claimed, str(fault))
+        if claimed.is_drill:
+            return _played(claimed, filled)
         timeout = (deliver.timeout or connector.timeout).seconds
         headers = {"Idempotency-Key": claimed.idempotency_key} if claimed.phase == "sending" else {}
         answer = await self._caller.send(connector, resolved, filled, timeout=timeout, headers=headers)
@@ -143,6 +146,17 @@ def _impossible(claimed: Claimed, because: str) -> Attempted:
 
 def _unsure(claimed: Claimed, because: str) -> Attempted:
     return Attempted(claimed, {}, None, "", because, Verdict.UNKNOWN, because, 1.0)
+
+
+def _played(claimed: Claimed, filled: Filled) -> Attempted:
+    """A drill's request goes nowhere: its receiver takes everything, or never answers."""
+    if claimed.connector == Receiver.SILENT:
+        because = "it did not answer in time (a drill: nothing was sent)"
+        verdict = Verdict.UNKNOWN
+    else:
+        because = "a drill: nothing was sent"
+        verdict = {"finding": Verdict.NOT_FOUND, "verifying": Verdict.RIGHT}.get(claimed.phase, Verdict.DELIVERED)
+    return Attempted(claimed, filled.on_record(), None, "", because, verdict, because, random.random())  # noqa: S311
 
 
 def _request(claimed: Claimed, deliver: Deliver) -> Request:

@@ -16,6 +16,8 @@ def fingerprint(workflow: str, failure_mode: str, *, title: str, subject: str | 
     return f"{VERSION}:{digest[:40]}"
 
 
-def match_key(workflow: str, *, dedup_key: str | None, fingerprint: str) -> str:
-    """What an open case is found by: the sender's dedup key within its workflow, or else the fingerprint."""
-    return f"key:{workflow}:{dedup_key}" if dedup_key else fingerprint
+def match_key(workflow: str, *, dedup_key: str | None, fingerprint: str, is_drill: bool = False) -> str:
+    """What an open case is found by: the sender's dedup key within its workflow, or else the fingerprint. A drill joins
+    no other case."""
+    key = f"key:{workflow}:{dedup_key}" if dedup_key else fingerprint
+    return f"drill:{key}" if is_drill else key

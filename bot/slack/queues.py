@@ -63,7 +63,9 @@ def of_all(session: Session) -> Cases:
 
 def late(session: Session, *, since: datetime) -> int:
     """How many cases missed a window since then."""
-    missed = or_(col(Case.response_breached_at) >= since, col(Case.resolution_breached_at) >= since)
+    missed = ~col(Case.is_drill) & or_(
+        col(Case.response_breached_at) >= since, col(Case.resolution_breached_at) >= since
+    )
     return int(session.execute(select(func.count()).select_from(Case).where(missed)).scalar_one())
 
 

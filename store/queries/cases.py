@@ -71,7 +71,8 @@ def attempts_of(session: Session, deliveries: Sequence[int]) -> list[Attempt]:
 
 def open_by_state(session: Session) -> Mapping[str, int]:
     """How many cases are in each state that is not closed."""
-    query = select(col(Case.state), func.count()).where(col(Case.closed_at).is_(None)).group_by(col(Case.state))
+    query = select(col(Case.state), func.count()).where(col(Case.closed_at).is_(None), ~col(Case.is_drill))
+    query = query.group_by(col(Case.state))
     return {state: count for state, count in session.execute(query)}
 
 
