@@ -83,6 +83,13 @@ class Visitor:
         """Presses a button of a card in the channel."""
         self.card(text).locator(f'button[data-action-id="case.{action}"]').click()
 
+    def send_again(self, text: str, verb: str) -> None:
+        """Presses Retry or Replay of a card, and says yes where it asks first."""
+        self.on_card(text, verb)
+        yes = self.page.locator("dialog button[value=yes]")
+        if yes.count():
+            yes.click()
+
     def let_deadlines_pass_until(self, line: str) -> None:
         """Moves the clock from deadline to deadline until the open thread has such a line."""
         for _ in range(8):
@@ -163,7 +170,7 @@ def test_a_notice_is_retried_and_its_case_resolved(visitor: Visitor) -> None:
     visitor.open_thread("was not taken by marketing")
     visitor.see("#thread-messages [data-ts]", "This one does not wait")
     visitor.page.locator("select[data-system=marketing]").select_option("ok")
-    visitor.on_card("was not taken by marketing", "retry")
+    visitor.send_again("was not taken by marketing", "retry")
     visitor.see("#thread-messages [data-ts]", "The retry went through with status 202")
     visitor.on_card("was not taken by marketing", "resolve")
     visitor.see("dialog[data-view-id]", "How was C-1 resolved?")
@@ -184,10 +191,19 @@ def test_the_person_on_call_is_told_in_a_direct_message(visitor: Visitor) -> Non
     visitor.see("#messages [data-ts]", "In progress")
 
 
+def test_the_hints_go_when_they_were_followed(visitor: Visitor) -> None:
+    visitor.see("#demo", "Start here")
+    visitor.play("renewal")
+    expect(visitor.page.locator("#demo")).not_to_contain_text("Start here")
+    visitor.see(".toast", "Ben Ortiz has got a direct message")
+    visitor.act_as("U0BEN")
+    expect(visitor.page.locator(".toast")).to_have_count(0, timeout=1000)
+
+
 def test_a_refund_whose_callback_was_lost_is_not_paid_twice(visitor: Visitor) -> None:
     visitor.play("refund")
     visitor.see("#messages [data-ts]", "No callback for refund")
-    visitor.on_card("No callback for refund", "replay")
+    visitor.send_again("No callback for refund", "replay")
     visitor.open_thread("No callback for refund")
     visitor.see("#thread-messages [data-ts]", "Nothing was sent: the receiver was asked, and it is there already")
 

@@ -62,7 +62,9 @@ function startButton(item, next) {
 
 function stories(demo) {
   const next = firstStory();
-  return html`<section class="start"><h3>Start here</h3>${mrkdwn(demo.first, context())}</section>
+  const isNew = next === demo.stories[0];
+  const start = isNew && html`<section class="start"><h3>Start here</h3>${mrkdwn(demo.first, context())}</section>`;
+  return html`${start}
     <section><h3>Stories</h3><ul class="stories">${demo.stories.map((s) => story(s, s === next))}</ul></section>`;
 }
 

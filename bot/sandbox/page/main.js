@@ -5,7 +5,7 @@ import { COLORS, nameOf } from "./avatar.js";
 import * as channel from "./channel.js";
 import * as demo from "./demo.js";
 import * as modal from "./modal.js";
-import { toast } from "./popover.js";
+import { forgetToasts, toast } from "./popover.js";
 import * as sidebar from "./sidebar.js";
 import { actAs, changed, closeThread, conversation, markRead, onChange, open, openThread, state } from "./state.js";
 import * as thread from "./thread.js";
@@ -52,6 +52,7 @@ function onDirectMessage(user, { channel: id, message }) {
   toast(`${who} has got a direct message from ${nameOf(state.users.get(message.user))}`, {
     label: `Read it as ${who.split(" ")[0]}`,
     run: () => actAs(user, id),
+    about: user,
   });
 }
 
@@ -86,6 +87,7 @@ function draw() {
   thread.draw();
   demo.draw();
   modal.draw();
+  if (state.me) forgetToasts(state.me);
   remember();
 }
 

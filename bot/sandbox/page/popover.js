@@ -74,10 +74,11 @@ export function bubble(anchor, text) {
 
 const TOAST_SHOWN = 9000;
 
-/** A line in the corner; with an action it is a button. */
-export function toast(text, { label, run } = {}) {
+/** A line in the corner; with an action it is a button. One `about` a person goes when that person is acted as. */
+export function toast(text, { label, run, about } = {}) {
   const box = document.createElement("div");
   box.className = "toast";
+  if (about) box.dataset.about = about;
   const action = label && html`<button type="button" class="link" data-toast>${label}</button>`;
   box.innerHTML = String(
     html`<span>${text}</span>${action}<button type="button" class="icon" data-dismiss aria-label="Dismiss">✕</button>`,
@@ -91,4 +92,8 @@ export function toast(text, { label, run } = {}) {
   shelf.append(box);
   while (shelf.children.length > 3) shelf.firstChild.remove();
   setTimeout(() => box.remove(), TOAST_SHOWN);
+}
+
+export function forgetToasts(about) {
+  for (const box of document.querySelectorAll(`.toast[data-about="${CSS.escape(about)}"]`)) box.remove();
 }
