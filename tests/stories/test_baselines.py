@@ -41,7 +41,7 @@ def folder(folder: Path, rules: tuple[str, str]) -> Path:
     return folder
 
 
-def fresh(rule: str) -> Any:
+def fresh(rule: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("rules", [(f"freshness: {rule}\n", "")])
 
 
