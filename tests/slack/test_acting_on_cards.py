@@ -154,6 +154,16 @@ async def test_a_double_click_on_escalate_is_one_step(world: World) -> None:
     assert world.slack.dms(DEE) == []
 
 
+async def test_escalating_again_on_a_card_that_changed_in_the_same_instant_is_another_step(world: World) -> None:
+    case = await world.opened()
+    for priority in ("P2", "P3"):
+        assert (await world.slack.click(BEN, world.card(case), text="Escalate")).ok
+        await world.slack.command(BEN, REVOPS, f"/case priority {case.ref} {priority}")
+        await world.edge.edge.guard.drain()
+        await world.outbox.drain()
+    assert (await actions(world, case.id)).count("case.escalated") == 2
+
+
 async def test_what_may_do_it_twice_is_asked_first(world: World) -> None:
     case = await world.opened()
     await world.press(ADA, case, "Retry")

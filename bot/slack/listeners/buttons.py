@@ -34,7 +34,7 @@ def _pressed(body: Body) -> Seen:
 
 def _once_a_drawing(asker: Asker, action: str, seen: Seen) -> Asker:
     """The asker of what a double click must not do twice: one person's clicks on one drawing are one request."""
-    return replace(asker, key=f"slack:click:{asker.user}:{action}:{seen.case}:{seen.drawn}")
+    return replace(asker, key=f"slack:click:{asker.user}:{action}:{seen.case}:{seen.version}:{seen.drawn}")
 
 
 async def acknowledge(edge: Edge, ack: AsyncAck, body: Body) -> None:
