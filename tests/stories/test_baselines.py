@@ -274,3 +274,17 @@ async def test_an_id_that_a_person_has_closed_is_not_named_again(stage: Stage) -
     renewing(stage, "acc_1", "acc_2")
     await stage.advance(days=1)
     assert [case.title for case in stage.cases() if case.is_open] == ["1 never came: acc_2:2026-12-23"]
+
+
+@pytest.mark.parametrize("rules", [("freshness: {at_least: 1, every: 1h}\n", CENSUS)])
+@pytest.mark.parametrize("engine_name", ["postgres"], indirect=True)
+async def test_two_services_look_at_each_window_once(stage: Stage) -> None:
+    await stage.start()
+    renewing(stage, "acc_1", "acc_2")
+    await stage.advance(hours=3)
+    (stale,) = stage.cases()
+    assert stale.occurrences == 3
+    await stage.advance(days=1, hours=5)
+    assert sorted(case.failure_mode for case in stage.cases()) == ["missed", "stale"]
+    assert stage.company["crm"].requests == 1
+    assert stage.broken() == []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from bot.sandbox.company.systems import Mode
 from tests.stories.company import BILLING, FAY, GUS
@@ -239,3 +242,25 @@ async def test_events_of_one_customer_are_one_case_that_closes_with_the_last_of_
     await outcome(stage, DONE, "re_2")
     assert not stage.case("C-1").is_open
     assert stage.case("C-2").is_open
+
+
+@pytest.mark.parametrize("engine_name", ["postgres"], indirect=True)
+async def test_two_services_notice_a_missing_outcome_once_and_hear_a_late_one_once(stage: Stage) -> None:
+    await stage.start()
+    for number in range(8):
+        await refunded(stage, f"re_{number}", f"cus_{number}")
+    await stage.advance(minutes=11)
+    assert [(case.failure_mode, case.occurrences) for case in stage.cases()] == [("outcome_missing", 1)] * 8
+    body = {"refund_id": "re_3", "state": DONE}
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+
+    async def send_to(url: str) -> Any:
+        async with stage.http.post(f"{url}/v1/outcomes/refund", json=body, headers=headers) as response:
+            return await response.json()
+
+    answers = await asyncio.gather(*(send_to(watch.service.url) for watch in stage.watches * 5))
+    assert {(answer["event"], answer["status"]) for answer in answers} == {("E-4", "late")}
+    await stage.settle()
+    assert len(await kept(stage, "workflow=refund")) == 1
+    assert [line for line in stage.thread("C-4") if "came after its time" in line] == [stage.thread("C-4")[-1]]
+    assert stage.broken() == []
