@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import col
 
-from bot.desk import clocks
+from bot.desk import clocks, lanes
 from bot.desk.acting import (
     Acting,
     begin,
@@ -35,9 +35,10 @@ from bot.desk.commands import (
 )
 from bot.desk.commands import Outcome as Outcome
 from bot.desk.people import reach
+from bot.desk.sending_again import send_second
 from bot.desk.telling import cancel_pages, channel_line, direct, page, tell
 from bot.desk.tx import Tx
-from bot.rules.closing import REASONS, SHORTEST_REASON
+from bot.rules.closing import DECISIONS, REASONS, SHORTEST_REASON, decision_missing
 from bot.rules.lifecycle import State, ago
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
@@ -250,18 +251,36 @@ def _state(name: str) -> State:
 
 
 def resolve(tx: Tx, command: Resolve) -> Outcome:
-    """The case is fixed, for a reason of `bot.rules.closing`."""
+    """The case is fixed, for a reason of `bot.rules.closing`. Where two things differ, the actor says which is right; a
+    second event that is right is sent, by the rules of *Sending again*."""
     acting = begin(tx, command, Act.RESOLVE, to=State.RESOLVED)
     if isinstance(acting, Outcome):
         return acting
     if command.reason not in REASONS:
         raise Refused("no_such_reason", f"Say why it is closed: {', '.join(REASONS)}.", case_id=command.case_id)
-    note = keep_note(tx, acting.case, command.note) if command.note.strip() else ""
+    decided = _decided(acting.case, command.decision)
+    text = command.note if decided else f"{command.decision} {command.note}".strip()
+    note = keep_note(tx, acting.case, text) if text.strip() else ""
     _close(tx, acting, "resolved", command.reason)
     digest = digest_of(note) if note else None
-    tx.record("case.resolved", case_id=command.case_id, reason=command.reason, note_digest=digest)
+    decision = {"decision": command.decision} if decided else {}
+    tx.record("case.resolved", case_id=command.case_id, reason=command.reason, note_digest=digest, **decision)
+    if decided and command.decision == "second":
+        send_second(tx, acting.case)
     facts = {"by": tx.actor.id, "reason": REASONS[command.reason], "note": note}
-    return finish(tx, acting, What.RESOLVED, facts)
+    return finish(tx, acting, What.RESOLVED, facts | ({"decision": decided} if decided else {}))
+
+
+def _decided(case: Case, decision: str) -> str | None:
+    """The decision in words; None where there is nothing to decide: then a word of it was the note's. Raises `Refused`
+    where one is missing."""
+    words = DECISIONS.get(case.failure_mode)
+    if words is None:
+        return None
+    if missing := decision_missing(case.failure_mode, decision):
+        how = f"In words: `/case resolve {case.ref} {next(iter(words))} what was done`."
+        raise Refused("decision_needed", f"{case.ref}: {missing}. {how}", case_id=case.id)
+    return words[decision]
 
 
 def fail(tx: Tx, command: Fail) -> Outcome:
@@ -282,6 +301,7 @@ def _close(tx: Tx, acting: Acting, state: str, resolution: str) -> None:
     acting.going.enter(state, at=tx.now, closed_at=tx.now, resolution=resolution, lease_until=None, snoozed_until=None)
     acting.going.drop()
     cancel_pages(tx, acting.case, even_if_acknowledged=True)
+    lanes.let_go(tx, acting.case.id)
 
 
 def _in_words(reason: str, case: Case, what_for: str) -> str:

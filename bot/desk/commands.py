@@ -86,10 +86,12 @@ class SetState(OnCase):
 
 @dataclass(frozen=True, slots=True)
 class Resolve(OnCase):
-    """It is fixed: a reason of `bot.rules.closing.REASONS`, and a note if there is more to say."""
+    """It is fixed: a reason of `bot.rules.closing.REASONS`, and a note if there is more to say. `decision`: which of
+    two that differ is right, where the failure mode is one of `bot.rules.closing.DECISIONS`."""
 
     reason: str
     note: str = ""
+    decision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

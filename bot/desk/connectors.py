@@ -335,7 +335,7 @@ def ask_now(tx: Tx, connector: str) -> None:
     _ask(tx, col(ConnectorState.connector) == connector)
 
 
-def ask_refused(tx: Tx, _: None) -> None:
+def ask_refused(tx: Tx, _: None = None) -> None:
     """Those that refused our credentials are asked now: a start or another policy may have brought other ones."""
     _ask(tx, col(ConnectorState.state) == "refused")
 

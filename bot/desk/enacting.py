@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlmodel import col
 
+from bot.desk import connectors
 from bot.desk.tx import Tx
 from runbooks.differences import is_same_but_rollout
 from runbooks.policy import Policy
@@ -33,6 +34,7 @@ def put_in_force(tx: Tx, policy: Policy, before: str | None, **why: Any) -> None
     old = tx.policies.compiled(tx.session, before) if before else None
     since = _switch(tx, policy.digest, before)
     _turn_versions(tx, old, policy, since)
+    connectors.ask_refused(tx)
     changed = _files(old.files if old else {}, policy.files)
     tx.record("policy.in_force", digest=policy.digest, before=before, files=changed, **why)
 

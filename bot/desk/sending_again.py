@@ -12,6 +12,7 @@ from bot.desk import connectors
 from bot.desk.acting import Acting, begin, finish
 from bot.desk.commands import Outcome
 from bot.desk.deliveries import deliver_of
+from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
@@ -141,9 +142,35 @@ def _plan(verb: Verb, event: Event, last: Delivery | None, deliver: Deliver, now
 
 
 def _was_held(session: Session, event_id: int) -> bool:
-    """Whether the event went into quarantine: what is sent is what is released of it."""
+    """Whether the event went into quarantine: what is sent is what is released of it. One that was dropped after it
+    could not be delivered did not."""
     state = session.execute(select(col(Trigger.state)).where(col(Trigger.event_id) == event_id)).scalar()
-    return state in ("quarantined", "released", "dropped")
+    return state in ("quarantined", "released") or (state == "dropped" and _last(session, event_id) is None)
+
+
+def send_second(tx: Tx, case: Case) -> None:
+    """Of two events that say that they are the same, the second is right: it is owed under the identity of the first,
+    as a new generation. Somebody said so, and that is the yes to what may happen twice; where the receiver can be
+    asked, it is. Raises `Refused` while the first is on its way."""
+    first_id = (case.dedup_key or "").removeprefix("duplicate:")
+    deliver = deliver_of(tx.policy, case.workflow)
+    if case.event_id is None or deliver is None or not first_id.isdigit():
+        return
+    first = tx.session.get(Trigger, int(first_id))
+    second = tx.session.get_one(Event, case.event_id)
+    if first is None:
+        return
+    came, last = tx.session.get_one(Event, first.event_id), _last(tx.session, first.event_id)
+    chosen = _plan(Verb.REPLAY, came, last, deliver, tx.now)
+    if chosen is None:
+        raise Refused("under_way", f"E-{first.event_id} is being sent; decide when it is known what came of it.")
+    before = _last(tx.session, second.id)
+    key = f"{first.identity}:{second.digest[:16]}:{(before.generation if before else 0) + 1}"
+    to = deliver.connector or ""
+    delivery_id = _owe(tx, case, second, before, chosen, Verb.REPLAY, tx.policy, to, confirmed=True, key=key)
+    asked = {"delivery": delivery_id, "event": second.id, "because": chosen.because, "find_first": chosen.find_first}
+    tx.record("delivery.replay_asked", case_id=case.id, confirmed=True, **asked)
+    in_thread(tx, case, What.DELIVERY_ASKED, by=tx.actor.id, verb="replay", request=f"E-{second.id}")
 
 
 def _ask_connector(tx: Tx, acting: Acting, connector: str) -> Outcome:
@@ -182,6 +209,7 @@ def _owe(
     connector: str,
     *,
     confirmed: bool,
+    key: str | None = None,
 ) -> int:
     generation = (last.generation if last else 0) + 1
     row = {
@@ -191,7 +219,7 @@ def _owe(
         "connector": connector,
         "verb": verb.value,
         "generation": generation,
-        "idempotency_key": _key(event, last, chosen, generation),
+        "idempotency_key": key or _key(event, last, chosen, generation),
         "key_born_at": _born_at(tx, event, last, chosen),
         "policy_digest": policy.digest,
         "state": "finding" if chosen.find_first else "sending",

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.desk import connectors, deliveries
+from bot.desk import deliveries
 from bot.desk.attempts import Attempted, attempted
 from bot.desk.deliveries import Claimed, Room
 from bot.desk.desk import Desk
@@ -47,12 +47,10 @@ class Deliveries:
         self._environment = environment
         self._flying: set[asyncio.Task[None]] = set()
         self._under_way: Counter[str] = Counter()
-        self._seen = ""
 
     async def tick(self) -> int:
         """Starts all deliveries that are due and for which there is room, and returns how many those were. It does not
         wait for slow systems: what goes elsewhere does not stand behind them."""
-        await self._ask_refused()
         count = 0
         while sum(self._under_way.values()) < ROOM.in_all and (claimed := await self._claim()):
             for each in claimed:
@@ -72,16 +70,6 @@ class Deliveries:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-    async def _ask_refused(self) -> None:
-        """At the start, and when another policy is in force."""
-        digest = await self._desk.read(self._policy_digest)
-        if digest != self._seen:
-            self._seen = digest
-            await self._desk.run(connectors.ask_refused, None, actor=SYSTEM)
-
-    def _policy_digest(self, session: Session) -> str:
-        return self._desk.policies.in_force(session).digest
 
     def _start(self, claimed: Claimed) -> None:
         task = asyncio.create_task(self._carry_on(claimed))

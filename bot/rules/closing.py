@@ -16,8 +16,25 @@ REASONS: Mapping[str, str] = MappingProxyType(
 )
 """The reasons for resolving, in the order in which they are offered, and what they are called."""
 
+DECISIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "conflict": MappingProxyType({"source": "The source is right", "receiver": "The receiver is right"}),
+        "duplicate": MappingProxyType(
+            {"first": "The first event is right", "second": "The second event is right: it is sent now"}
+        ),
+    }
+)
+"""The failure modes whose cases say that two things differ: resolving one takes somebody who says which is right."""
+
+DECISION_WORDS = frozenset(word for words in DECISIONS.values() for word in words)
 SHORTEST_REASON = 10
 """Characters of a reason in free words (fail, reopen): fewer say nothing."""
+
+
+def decision_missing(failure_mode: str, decision: str) -> str | None:
+    """What is still to be decided, in words; None: nothing, or it was."""
+    words = DECISIONS.get(failure_mode)
+    return f"say which is right: {' or '.join(words)}" if words and decision not in words else None
 
 
 def heals(state: str, *, assignee: str | None, reopened: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rules.closing import REASONS, SHORTEST_REASON
+from bot.rules.closing import DECISIONS, REASONS, SHORTEST_REASON
 from bot.slack.asking import Form
 from bot.slack.parts import (
     Block,
@@ -80,14 +80,17 @@ def note(form: Form) -> Block:
     return _form(NOTE, form, "Note", [labelled("text", f"Note on {form.case}", written)])
 
 
-def resolve(form: Form) -> Block:
-    """How it was fixed."""
+def resolve(form: Form, asks: str = "") -> Block:
+    """How it was fixed; where two things differ (`asks`, the failure mode), which of them is right."""
     written = text_input("note", lines=True, most=LINES)
+    choices = tuple(DECISIONS.get(asks, {}).items())
+    decision = [labelled("decision", "Which is right?", radio("decision", choices))] if choices else []
     return _form(
         RESOLVE,
         form,
         "Resolve",
         [
+            *decision,
             labelled("reason", f"How was {form.case} resolved?", radio("reason", tuple(REASONS.items()))),
             labelled(
                 "note", "What was done", written, optional=True, hint="The next one who sees this will thank you."

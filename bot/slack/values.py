@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from bot.rules.closing import DECISIONS
 from bot.rules.refusals import Refused
 from store.models import Case
 
@@ -20,6 +21,8 @@ class Seen:
     case: str
     version: int = 0
     drawn: int = 0
+    asks: str = ""
+    """What resolving it asks: the failure mode, where that is about two things that differ."""
 
     @property
     def case_id(self) -> int:
@@ -29,7 +32,10 @@ class Seen:
 
 def seen(case: Case, now: datetime) -> str:
     """The value of a button on a drawing of the case."""
-    return json.dumps(asdict(Seen(case.ref, case.version, int(now.timestamp() * 1000))), separators=(",", ":"))
+    asks = case.failure_mode if case.failure_mode in DECISIONS else ""
+    drawing = Seen(case.ref, case.version, int(now.timestamp() * 1000), asks)
+    said = {name: value for name, value in asdict(drawing).items() if value != ""}
+    return json.dumps(said, separators=(",", ":"))
 
 
 def read_seen(value: str) -> Seen:

@@ -37,6 +37,8 @@ class System:
     name: str
     title: str
     mode: Mode = Mode.OK
+    refuses: int | None = None
+    """It knows nobody's credentials any more, and answers with this status."""
     requests: int = 0
     last: str = ""
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -78,6 +80,8 @@ async def _health(_request: web.Request) -> web.Response:
 async def _answer(system: System, request: web.Request, handler: Handler) -> web.StreamResponse:
     if system.mode is Mode.FAIL:
         return web.json_response({"error": f"{system.title} is down for maintenance"}, status=503)
+    if system.refuses:
+        return web.json_response({"error": "who are you?"}, status=system.refuses)
     key = request.headers.get("Idempotency-Key")
     if key and key in system.answers:
         status, body = system.answers[key]

@@ -22,7 +22,7 @@ FORMS: dict[str, tuple[str, Callable[[int, Filled], Any]]] = {
     modals.SNOOZE: ("length", lambda case, filled: Snooze(case, filled("length"))),
     modals.PRIORITY: ("priority", lambda case, filled: SetPriority(case, filled("priority"))),
     modals.NOTE: ("text", lambda case, filled: AddNote(case, filled("text"))),
-    modals.RESOLVE: ("note", lambda case, filled: Resolve(case, filled("reason"), filled("note"))),
+    modals.RESOLVE: ("note", lambda case, filled: Resolve(case, *map(filled, ("reason", "note", "decision")))),
     modals.FAIL: ("reason", lambda case, filled: Fail(case, filled("reason"))),
     modals.REOPEN: ("reason", lambda case, filled: Reopen(case, filled("reason"))),
 }
