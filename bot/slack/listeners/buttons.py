@@ -24,7 +24,6 @@ FORMS: dict[str, Callable[[Form], Block]] = {
     "note": modals.note,
     "fail": modals.fail,
     "reopen": modals.reopen,
-    "resolve": modals.resolve,
 }
 
 
@@ -61,8 +60,9 @@ async def replay(edge: Edge, ack: AsyncAck, body: Body) -> None:
 
 
 async def resolve(edge: Edge, ack: AsyncAck, body: Body) -> None:
-    """Asks how it was resolved."""
-    await _form(edge, ack, of_click(body), "resolve", _pressed(body))
+    """Asks how it was resolved, and which is right where two things differ."""
+    asker, seen = of_click(body), _pressed(body)
+    await edge.open(ack, asker, modals.resolve(heard_at(asker, Form(seen.case)), seen.asks))
 
 
 async def reopen(edge: Edge, ack: AsyncAck, body: Body) -> None:
