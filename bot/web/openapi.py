@@ -8,6 +8,7 @@ from typing import Any
 from bot.web.bodies import MAX_BYTES
 from bot.web.cases import FIELDS, KNOWN_STATES
 from bot.web.exceptions import MAX_REPORTS
+from bot.web.outcomes import MAX_OUTCOMES, STATES
 from bot.web.paging import MAX_PAGE, PAGE
 from bot.web.reports import ReportBody
 
@@ -18,6 +19,16 @@ _RESULT = {
         "case": {"type": "string", "examples": ["C-17"]},
         "occurrence": {"type": "integer", "minimum": 1},
         "deduplicated": {"type": "boolean", "description": "It joined a case that was open."},
+    },
+}
+_TAKEN = {
+    "type": "object",
+    "required": ["event", "status"],
+    "properties": {
+        "event": {"type": ["string", "null"], "examples": ["E-17"]},
+        "status": {"enum": ["done", "failed", "late", "waiting", "unclear", "early", "unmatched"]},
+        "case": {"type": "string", "examples": ["C-17"]},
+        "because": {"type": "string"},
     },
 }
 _PROBLEM = {
@@ -51,6 +62,8 @@ def openapi() -> dict[str, Any]:
             "schemas": {
                 "Exception": ReportBody.model_json_schema(),
                 "Result": _RESULT,
+                "Outcome": {"type": "object"},
+                "Taken": _TAKEN,
                 "Problem": _PROBLEM,
                 "Case": {"type": "object", "properties": {name: {} for name in FIELDS}},
             },
@@ -71,6 +84,8 @@ def _paths() -> dict[str, Any]:
         "/v1/cases": {"get": _get("Cases, latest first", _object(cases=_list("Case"), next={}), _case_parameters())},
         "/v1/cases/{ref}": {"get": _get("One case", _ref("Case"), [_REF])},
         "/v1/cases/{ref}/audit": {"get": _get("Its audit trail", _object(entries={"type": "array"}), [_REF])},
+        "/v1/outcomes/{workflow}": {"post": _post_outcomes()},
+        "/v1/outcomes": {"get": _get("Outcomes", _object(outcomes=_list("Outcome"), next={}), _outcomes())},
         "/v1/workflows": {"get": _get("The contracts in force", _object(workflows={"type": "array"}))},
         "/v1/oncall": {"get": _get("Who is on call now", _object(oncall={"type": "array"}))},
         "/healthz": {"get": _get("The process is alive", _object(status={"type": "string"}), secured=False)},
@@ -100,6 +115,23 @@ def _post_exceptions() -> dict[str, Any]:
             "default": _problem(),
         },
     }
+
+
+def _post_outcomes() -> dict[str, Any]:
+    many = {"type": "array", "items": _ref("Outcome"), "minItems": 1, "maxItems": MAX_OUTCOMES}
+    taken = {"oneOf": [_ref("Taken"), _object(results=_list("Taken"))]}
+    workflow = {"name": "workflow", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "summary": "Says what came of an event, or of several",
+        "parameters": [workflow],
+        "requestBody": {"required": True, "content": _json({"oneOf": [_ref("Outcome"), many]})},
+        "responses": {"202": {"description": "On disk", "content": _json(taken)}, "default": _problem()},
+    }
+
+
+def _outcomes() -> list[dict[str, Any]]:
+    kept = [each for each in _case_parameters() if each["name"] in ("workflow", "limit", "cursor")]
+    return [{"name": "state", "in": "query", "schema": {"type": "string", "enum": list(STATES)}}, *kept]
 
 
 def _get(
