@@ -23,8 +23,9 @@ from bot.databases import open_migrated
 from bot.desk.desk import Desk
 from bot.desk.missing import next_due as next_outcome_due
 from bot.desk.policies import Policies
+from bot.desk.releasing import next_due as next_release_due
 from bot.desk.timers import next_due as next_timer_due
-from bot.jobs import outcomes, prune, timers
+from bot.jobs import outcomes, prune, releases, timers
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.deliveries import Deliveries
@@ -142,6 +143,7 @@ class Service:
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),
             Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
+            Loop("releases", lambda: releases.tick(context), next_release_due),
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("baselines", baselines.tick, baselines.next_due),

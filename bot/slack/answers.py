@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.slack.cards import MARKS
 from bot.slack.commands import USAGE
 from bot.slack.guard import Told
-from bot.slack.parts import Block, context, divider, header, section, within_budget
+from bot.slack.parts import Block, button, context, divider, header, section, within_budget
+from bot.slack.quarantine import OF_WORKFLOW
 from bot.slack.queues import Cases, OnCallNow
 from bot.slack.words import Names, date, link, quote, spoken
 from store.models import Case
@@ -17,6 +18,7 @@ Links = Mapping[int, str]
 """The address of each case's card, by the case's id; a card that is not posted yet has none."""
 
 HOME_BLOCKS = 100
+HOME_WORKFLOWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class HomeFacts:
     on_call: Sequence[OnCallNow]
     late: int
     names: Names
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many events are in quarantine, of the workflows that the person's roles look after."""
 
 
 def cases_told(title: str, cases: Cases, names: Names, links: Links) -> Told:
@@ -65,6 +69,8 @@ def home(facts: HomeFacts, links: Links) -> Block:
     for role, cases in facts.roles:
         queue = _queue(cases, facts, links, "Nothing else is in its queue.")
         blocks += [header(facts.names.roles.get(role, role)), *queue]
+    if facts.held:
+        blocks += [header("In quarantine"), *_held(facts)]
     blocks += [
         divider(),
         header("On call now"),
@@ -72,6 +78,16 @@ def home(facts: HomeFacts, links: Links) -> Block:
     ]
     blocks.append(context(f"Missed deadlines in the last 7 days: *{facts.late}*"))
     return {"type": "home", "blocks": within_budget(blocks, most=HOME_BLOCKS, characters=30_000)}
+
+
+def _held(facts: HomeFacts) -> list[Block]:
+    return [
+        section(
+            f":lock: *{facts.names.workflow(workflow)}*: {count:,} not delivered until somebody releases them",
+            accessory=button("Look", OF_WORKFLOW, workflow),
+        )
+        for workflow, count in list(facts.held.items())[:HOME_WORKFLOWS]
+    ]
 
 
 def _queue(cases: Cases, facts: HomeFacts, links: Links, empty: str) -> list[Block]:

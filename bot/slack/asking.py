@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Body = Mapping[str, Any]
@@ -92,7 +92,8 @@ def of_event(body: Body) -> Asker:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form carries along: the case, or the thread that becomes one, and where its answer is heard."""
+    """What a form carries along: the case, or the thread that becomes one, and where its answer is heard. `event`:
+    one of the case's; `names`: under which its fields came, by pointer."""
 
     case: str = ""
     channel: str | None = None
@@ -100,6 +101,8 @@ class Form:
     root_ts: str | None = None
     verb: str = ""
     page: int = 0
+    event: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def kept(self) -> str:
         """For `private_metadata`."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.rules.closing import REASONS
 from bot.rules.lifecycle import HELD, State
+from bot.rules.sending import Verb
 from bot.slack.facts import CardFacts, Coming
 from bot.slack.parts import (
     TEXT,
@@ -44,6 +45,7 @@ WENT_WELL = ("delivered", "already_there")
 ACKNOWLEDGE = "case.acknowledge"
 RETRY = "case.retry"
 REPLAY = "case.replay"
+RELEASE = "case.release"
 ESCALATE = "case.escalate"
 RESOLVE = "case.resolve"
 REOPEN = "case.reopen"
@@ -154,6 +156,9 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
     if case.detail.strip() not in ("", case.title.strip()):
         yield outside(case.detail, DETAIL)
+    if facts.held:
+        events = "1 event is" if facts.held == 1 else f"{facts.held:,} events are"
+        yield section(f":lock: *{events} in quarantine*: not delivered until somebody releases them.")
     if facts.sent:
         yield context(_sent(facts, facts.sent))
     if not case.is_open:
@@ -216,6 +221,12 @@ def _next(facts: CardFacts, coming: Coming) -> str:
     return f"If {unless}, {who} is told {date(coming.at)}."
 
 
+def _asks(facts: CardFacts, verb: Verb) -> tuple[str, str] | None:
+    """What it will do, said before it does. What may happen twice is asked about in a form, after the click."""
+    plan = facts.plans.get(verb)
+    return (f"{verb.value.capitalize()} {facts.case.ref}?", plan.words) if plan and not plan.confirm else None
+
+
 def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
     case, value = facts.case, seen(facts.case, now)
     menu = select(MENU, [*_menu(case)], placeholder="More…")
@@ -225,9 +236,11 @@ def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
     if not case.acknowledged_at:
         buttons.append(button("Acknowledge", ACKNOWLEDGE, value, style="primary"))
     if facts.possible.retry:
-        buttons.append(button("Retry", RETRY, value))
+        buttons.append(button("Retry", RETRY, value, asks=_asks(facts, Verb.RETRY)))
     if facts.possible.replay:
-        buttons.append(button("Replay", REPLAY, value))
+        buttons.append(button("Replay", REPLAY, value, asks=_asks(facts, Verb.REPLAY)))
+    if facts.held:
+        buttons.append(button(f"Quarantine ({facts.held:,})", RELEASE, value))
     buttons += [button("Escalate", ESCALATE, value), button("Resolve", RESOLVE, value), menu]
     return buttons
 

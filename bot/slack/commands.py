@@ -81,6 +81,13 @@ class Workflows:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Events that are held: everywhere, or of a workflow."""
+
+    of: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """What can be typed."""
 
@@ -103,7 +110,7 @@ class Take:
     end: datetime | None = None
 
 
-Typed = Queue | List | Show | Open | Send | Workflows | Help | desk.OnCase
+Typed = Queue | List | Show | Open | Send | Workflows | Quarantine | Help | desk.OnCase
 
 USAGE: Mapping[str, str] = {
     "list": "list [role, workflow or all]",
@@ -120,6 +127,7 @@ USAGE: Mapping[str, str] = {
     "fail": "fail C-12 why it cannot be fixed",
     "reopen": "reopen C-12 why",
     "note": "note C-12 text",
+    "quarantine": "quarantine [workflow]",
     "workflows": "workflows [name]",
     "help": "help",
 }
@@ -135,6 +143,7 @@ ALIASES = {
     "hand": "handoff",
     "give": "assign",
     "prio": "priority",
+    "held": "quarantine",
     "retry": "run",
     "replay": "run",
     "workflow": "workflows",
@@ -298,6 +307,7 @@ _READERS: Mapping[str, Reader] = {
     "reopen": _with_text(desk.Reopen, "Why is it to be opened again?"),
     "note": _with_text(desk.AddNote, "What is the note?"),
     "workflows": lambda words: Workflows(said(words.text) or None),
+    "quarantine": lambda words: Quarantine(said(words.text).strip() or None),
     "help": lambda words: Help(),
 }
 

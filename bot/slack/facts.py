@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import or_, select
@@ -12,13 +12,15 @@ from sqlmodel import Session, col
 from bot.desk.acting import roles_of_contract
 from bot.desk.people import find_role, person_on_call
 from bot.desk.policies import Policies
-from bot.desk.sending_again import Possible, possible
+from bot.desk.sending_again import Possible, plans, possible
 from bot.rules.escalation import LADDER_OF, role_named, rungs_of
 from bot.rules.routing import terms_of
+from bot.rules.sending import Plan, Verb
 from bot.slack.words import Names
 from runbooks.policy import Policy
 from runbooks.team import Role
 from store.models import Attempt, Case, Delivery, Person, Timer
+from store.queries.quarantine import held_of_cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Coming:
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """Everything that the card shows. `person` is the assignee, or who is on call now; `sent` is the last Retry or
-    Replay of an open case, `sent_at` when its last request was made (or it was asked for)."""
+    Replay of an open case, `sent_at` when its last request was made (or it was asked for); `held` of its events are in
+    quarantine; `plans` are what Retry and Replay would do."""
 
     case: Case
     names: Names
@@ -45,6 +48,8 @@ class CardFacts:
     still: tuple[str, ...] = ()
     sent: Delivery | None = None
     sent_at: datetime | None = None
+    held: int = 0
+    plans: Mapping[Verb, Plan] = field(default_factory=dict)
 
 
 NOTHING = Possible(retry=False, replay=False)
@@ -74,6 +79,8 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
         still=tuple(timer.kind for timer in timers if timer.kind in LADDER_OF and timer.due_at is None),
         sent=sent,
         sent_at=sent_at,
+        held=held_of_cases(session, [case_id]).get(case_id, 0),
+        plans=plans(session, case, policy=now_policy, of_case=policy, now=now) if case.is_open else {},
     )
 
 

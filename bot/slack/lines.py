@@ -148,6 +148,26 @@ def _missed_came(facts: Facts) -> str:
     return f":incoming_envelope: Came: {named}. Still missing: {facts.given.get('left') or 'none'}.{_over(facts)}"
 
 
+def _released(facts: Facts) -> str:
+    count, still = int(facts.given.get("count") or 0), int(facts.given.get("still") or 0)
+    event = facts.text("event", most=40)
+    said = f":unlock: {facts.who('by')} released {event or _events(count)} from quarantine."
+    if ignored := int(facts.given.get("ignored") or 0):
+        said += f" A precondition ignores {'it' if event else _events(ignored)}: nothing is delivered."
+    if known := int(facts.given.get("known") or 0):
+        said += f" {'It' if event else _events(known).capitalize()} came properly meanwhile: not delivered again."
+    if still:
+        because = facts.text("because", ", for example: ", 300)
+        said += f" {_events(still).capitalize()} still {'does' if still == 1 else 'do'} not fit and stay{because}."
+    if left := int(facts.given.get("left") or 0):
+        said += f" {left:,} more follow by themselves."
+    return said
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count:,} events"
+
+
 SENTENCES: Mapping[What, Sentence] = {
     What.ACKNOWLEDGED: lambda f: (
         f":eyes: {f.who('by')} {'still has' if f.given.get('again') else 'has'} it until {f.at('until')}."
@@ -189,6 +209,15 @@ SENTENCES: Mapping[What, Sentence] = {
     What.DELIVERY_ASKED: _delivery_asked,
     What.DELIVERY_DONE: _delivery_done,
     What.DELIVERY_FAILED: _delivery_failed,
+    What.EVENTS_RELEASED: _released,
+    What.EVENT_DROPPED: lambda f: (
+        f":wastebasket: {f.who('by')} dropped {f.text('event', most=40)}: it is never delivered"
+        f"{f.text('reason', '. ', NOTE)}"
+    ),
+    What.QUARANTINE_CLEARED: lambda f: (
+        f":white_check_mark: Nothing of this case is in quarantine any more, and what was released "
+        f"({_events(int(f.given.get('count') or 0))}) is through."
+    ),
     What.DEAD_LETTER: lambda f: (
         f":outbox_tray: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}."
     ),

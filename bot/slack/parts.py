@@ -16,6 +16,9 @@ BUTTON = 75
 OPTION = 75
 OPTIONS = 100
 VIEW_TITLE = 24
+CONFIRM_TITLE = 100
+CONFIRM_TEXT = 300
+CONFIRM_BUTTON = 30
 BLOCKS = 50
 MESSAGE = 12_000
 TEXT = 3000
@@ -69,10 +72,24 @@ def actions(elements: Sequence[Block], *, block_id: str | None = None) -> Block:
     return block | {"block_id": block_id} if block_id else block
 
 
-def button(text: str, action_id: str, value: str, *, style: str | None = None) -> Block:
-    """A button; `style` is primary or danger."""
+def button(
+    text: str, action_id: str, value: str, *, style: str | None = None, asks: tuple[str, str] | None = None
+) -> Block:
+    """A button; `style` is primary or danger. `asks`: a title and a text that Slack shows first, to be said yes to."""
     element: Block = {"type": "button", "action_id": action_id, "text": plain(text, BUTTON), "value": value}
+    if asks:
+        element["confirm"] = _asking(*asks, yes=text)
     return element | {"style": style} if style else element
+
+
+def _asking(title: str, text: str, *, yes: str) -> Block:
+    """Slack's own question before a button takes effect."""
+    return {
+        "title": plain(title, CONFIRM_TITLE),
+        "text": plain(text, CONFIRM_TEXT),
+        "confirm": plain(yes, CONFIRM_BUTTON),
+        "deny": plain("Cancel", CONFIRM_BUTTON),
+    }
 
 
 def option(text: str, value: str) -> Block:

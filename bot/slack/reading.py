@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from bot.slack.words import Names, cut, date, is_person, link, listed, quote, sp
 from runbooks.policy import Policy
 from store.audit import chain_of
 from store.models import AuditEntry, Case
+from store.queries.quarantine import held_by_workflow
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,19 @@ def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answe
     rows = queues.on_call_now(session, policy, at=now)
     people = [*_people([*mine.shown, *(case for _, cases in roles for case in cases.shown)])]
     known = names(session, policy, [*people, *(row.person for row in rows)])
-    return answers.HomeFacts(mine, roles, rows, queues.late(session, since=now - LATE_FOR), known)
+    held = held_by_workflow(session, looked_after(policy, [role for role, _ in roles]))
+    return answers.HomeFacts(mine, roles, rows, queues.late(session, since=now - LATE_FOR), known, held)
+
+
+def looked_after(policy: Policy, roles: Collection[str]) -> list[str]:
+    """The workflows that these roles answer for, run, or own the cases of."""
+    found = []
+    for contract in policy.workflows.values():
+        owners = {contract.owners.accountable, contract.owners.steward}
+        owners |= {mode.owner for mode in contract.exceptions.values() if mode.owner}
+        if owners & set(roles):
+            found.append(contract.workflow)
+    return found
 
 
 async def publish_home(edge: Edge, asker: Asker) -> None:

@@ -22,6 +22,7 @@ from bot.web.openapi import openapi
 from bot.web.outcomes import Outcomes
 from bot.web.policy import PolicyOut
 from bot.web.problems import Problem, kind
+from bot.web.quarantine import Quarantine
 from bot.web.rollouts import RolloutsOut
 from bot.web.sources import Gate
 from store.database import CommitUnknown
@@ -50,6 +51,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     outcomes = Outcomes(context, gate)
     app.router.add_post("/v1/outcomes/{workflow}", outcomes.post)
     app.router.add_get("/v1/outcomes", outcomes.list_)
+    app.router.add_get("/v1/quarantine", Quarantine(context, gate).list_)
     _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate), RolloutsOut(context, gate))
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)

@@ -86,6 +86,7 @@ def _paths() -> dict[str, Any]:
         "/v1/cases/{ref}/audit": {"get": _get("Its audit trail", _object(entries={"type": "array"}), [_REF])},
         "/v1/outcomes/{workflow}": {"post": _post_outcomes()},
         "/v1/outcomes": {"get": _get("Outcomes", _object(outcomes=_list("Outcome"), next={}), _outcomes())},
+        "/v1/quarantine": {"get": _get("Events that are held", _object(events={"type": "array"}, next={}), _page())},
         "/v1/workflows": {"get": _get("The contracts in force", _object(workflows={"type": "array"}))},
         "/v1/oncall": {"get": _get("Who is on call now", _object(oncall={"type": "array"}))},
         "/healthz": {"get": _get("The process is alive", _object(status={"type": "string"}), secured=False)},
@@ -140,6 +141,10 @@ def _get(
     answers = {"200": {"description": "OK", "content": _json(schema)}, "default": _problem()}
     unsecured: dict[str, Any] = {} if secured else {"security": []}
     return {"summary": summary, "parameters": parameters or [], "responses": answers, **unsecured}
+
+
+def _page() -> list[dict[str, Any]]:
+    return [each for each in _case_parameters() if each["name"] in ("workflow", "limit", "cursor")]
 
 
 def _case_parameters() -> list[dict[str, Any]]:

@@ -7,17 +7,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.desk.quarantine import Look
 from bot.desk.sending_again import Possible
+from bot.rules.repair import Wrong
+from bot.rules.sending import Key, Plan, Verb
 from bot.slack import modals
 from bot.slack.answers import HomeFacts, cases_told, help_told, home
 from bot.slack.asking import Form
 from bot.slack.cards import card
 from bot.slack.facts import CardFacts, Coming
 from bot.slack.messages import notice, page
+from bot.slack.quarantine import Listing, case_form, drop_form, event_form, list_form, listed_told
 from bot.slack.queues import Cases, OnCallNow
 from bot.slack.words import Names
 from runbooks.policy import load
-from store.models import Case, Delivery
+from store.contract_models import Trigger
+from store.models import Case, Delivery, Event
+from store.queries.quarantine import Held
 from tests.slack.conftest import FOLDER
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -91,6 +97,50 @@ def delivery(**said: Any) -> Delivery:
     return Delivery(**(values | said))
 
 
+PLANS = {
+    Verb.RETRY: Plan(Key.SAME, True, None, "nobody knows whether it arrived"),
+    Verb.REPLAY: Plan(Key.NEXT, False, "This may do it twice.", "it was delivered before"),
+}
+
+
+def held(event_id: int = 7, subject: str = "acc_1") -> Held:
+    """An event in quarantine."""
+    misfit = {"title": f"{HOSTILE} came, renewal_date was wanted", "lines": [HOSTILE, "arr_cents is a text"]}
+    trigger = Trigger(
+        event_id=event_id,
+        workflow="refund",
+        identity="content:1",
+        digest="1",
+        received_at=NOW,
+        source="hubspot",
+        subject=subject,
+        state="quarantined",
+        misfit=misfit,
+        case_id=12,
+        policy_digest="0",
+        contract_version=1,
+        seen=3,
+        last_seen_at=NOW,
+    )
+    return Held(trigger, Event(id=event_id, workflow="refund", digest="1", content={}, received_at=NOW))
+
+
+def listing() -> Listing:
+    """What is in quarantine."""
+    return Listing("All", [held(), held(8, HOSTILE)], {"refund": 1200, HOSTILE: 1}, {12: 1200}, NAMES)
+
+
+def looked_at() -> Look:
+    """An event as it may be seen, with a field of each kind to mend."""
+    wrong = (
+        Wrong("/renewal_date", "renewal_date", {"type": "string", "format": "date"}, came_as=HOSTILE),
+        Wrong("/tier", "one of vip", {"enum": ["vip", "growth", None]}, shown="gold"),
+        Wrong("/lines/0/sku", "string", {"type": ["string", "null"]}, shown=HOSTILE),
+        Wrong("/" + "x" * 300, "string", {"type": "string"}),
+    )
+    return Look(held(), {"account_id": HOSTILE, "email": "•••"}, wrong, is_erased=False)
+
+
 def message(drawn: Any) -> dict[str, Any]:
     """A message as it is posted."""
     return {"text": drawn.text, "blocks": list(drawn.blocks)}
@@ -122,6 +172,10 @@ def messages() -> Mapping[str, dict[str, Any]]:
         ),
         "card_resolved": message(card(facts(closed, possible=none, coming=()), NOW)),
         "card_hostile": message(card(facts(hostile), NOW)),
+        "card_held": message(card(facts(row(failure_mode="schema_drift"), held=1200, possible=none), NOW)),
+        "card_with_plans": message(card(facts(row(), plans=PLANS), NOW)),
+        "quarantine": message(listed_told(listing())),
+        "quarantine_empty": message(listed_told(replace(listing(), shown=(), by_workflow={}, of_cases={}))),
         "page": message(page(facts(row()), paged, URL, NOW, reader="U0DEE")),
         "page_hostile": message(page(facts(hostile), paged, None, NOW, reader="U0DEE")),
         "notice": message(notice(row(), {"what": "opened_from_thread", "by": "U0ADA"}, NAMES, URL)),
@@ -136,7 +190,8 @@ def views() -> Mapping[str, dict[str, Any]]:
     policy, form = load(FOLDER), Form("C-12", channel="C0REVOPS", thread_ts="1.2")
     ops = policy.team.roles["ops"]
     on_call = [OnCallNow(ops, "U0ADA", "ops-on-call"), OnCallNow(policy.team.roles["success"], None, "nobody now")]
-    shown = HomeFacts(Cases((row(),), 1), [("ops", Cases((row(), late_one()), 9))], on_call, 3, NAMES)
+    queues = [("ops", Cases((row(), late_one()), 9))]
+    shown = HomeFacts(Cases((row(),), 1), queues, on_call, 3, NAMES, {"refund": 1200})
     entries = modals.Entries("C-12", [f"*{n}* something happened" for n in range(10)], 1, has_older=True)
     return {
         "form_assign": modals.assign(form),
@@ -151,6 +206,11 @@ def views() -> Mapping[str, dict[str, Any]]:
         "form_open": modals.open_case(form, modals.Opening(HOSTILE, "triage"), policy),
         "form_open_anywhere": modals.open_case(form, modals.Opening(asks_link=True), policy),
         "form_audit": modals.audit(entries),
+        "quarantine_case": case_form(Form("C-12"), [held(), held(8, HOSTILE)], 1200, {"/renewal_date": HOSTILE}),
+        "quarantine_event": event_form(Form("C-12"), looked_at()),
+        "quarantine_erased": event_form(Form("C-12"), replace(looked_at(), is_erased=True)),
+        "quarantine_drop": drop_form(Form("C-12", event=7)),
+        "quarantine_home": list_form(listing()),
         "home": home(shown, {12: URL}),
     }
 

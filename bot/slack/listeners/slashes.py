@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.slack import answers, commands, opening, reading
+from bot.slack import answers, commands, holding, opening, reading
 from bot.slack.acts import carry_out, send_again
 from bot.slack.asking import Asker, Body, of_command
 from bot.slack.commands import Misread, parse_case, parse_oncall
@@ -51,6 +51,8 @@ async def answered(edge: Edge, asker: Asker, asked: commands.Typed) -> Told | No
             return await send_again(edge, asker, asked.case_id, asked.verb)
         case commands.Workflows():
             return await workflows(edge, asker, asked.name)
+        case commands.Quarantine():
+            return await holding.list_held_events(edge, asker, asked.of)
         case commands.Help():
             return answers.help_told()
     return await carry_out(edge, asker, asked)
