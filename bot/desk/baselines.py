@@ -177,19 +177,18 @@ def go_on(tx: Tx, row: Baseline, rule: Rule, *, case_id: int | None) -> None:
 # --- freshness
 
 
-def judge(tx: Tx, due: DueBaseline) -> int:
-    """Counts the events of a window that has ended. Too few are one open case of the workflow, however often. Returns
-    how many windows that were."""
+def judge(tx: Tx, due: DueBaseline) -> None:
+    """Counts the events of a window that has ended. Too few are one open case of the workflow, however often."""
     found = claimed(tx, due)
     freshness = _freshness(tx.policy, due.workflow)
     if found is None or freshness is None:
-        return 0
+        return
     row, rule = found
     count = _count(tx.session, due.workflow, start=row.from_at, end=row.due_at)
     if count >= freshness.at_least:
         _tell_healed(tx, row, count)
         go_on(tx, row, rule, case_id=None)
-        return 1
+        return
     last = select(func.max(col(Trigger.received_at))).where(*_came(due.workflow))
     said = too_few(
         freshness,
@@ -211,7 +210,6 @@ def judge(tx: Tx, due: DueBaseline) -> int:
         ),
     )
     go_on(tx, row, rule, case_id=case_id)
-    return 1
 
 
 def _freshness(policy: Policy, workflow: str) -> Freshness | None:

@@ -46,15 +46,15 @@ class Asked:
     share: float = 1.0
 
 
-def counted(tx: Tx, asked: Asked) -> int:
+def counted(tx: Tx, asked: Asked) -> None:
     """Compares the ids with what came: those of which there is no event are named in one case. One that could not be
-    asked is tried again, and told when its tries are used up. Returns how many windows were looked at."""
+    asked is tried again, and told when its tries are used up."""
     found = claimed(tx, asked.due)
     if found is None:
-        return 0
+        return
     row, rule = found
     if asked.ids is None and not asked.fault and _put_off(tx, row, asked):
-        return 0
+        return
     case_id = row.case_id
     if asked.fault:
         report_policy_fault(tx, row.workflow, asked.fault)
@@ -67,7 +67,6 @@ def counted(tx: Tx, asked: Asked) -> int:
             case_id = None
         _compare(tx, row, asked, tuple(dict.fromkeys(each[:LONGEST_IDENTITY] for each in asked.ids)))
     go_on(tx, row, rule, case_id=case_id)
-    return 1
 
 
 def _put_off(tx: Tx, row: Baseline, asked: Asked) -> bool:

@@ -19,6 +19,7 @@ from bot.rules.actors import Actor
 from bot.rules.outcomes import Read, Settled, Then, settle
 from bot.rules.redaction import restored
 from bot.rules.saying import What
+from bot.rules.texts import clean_line
 from store.contract_models import Expected, Trigger
 from store.models import Event
 
@@ -142,7 +143,7 @@ def _failure(each: Heard, content: Mapping[str, Any]) -> Report:
         by=each.by,
         workflow=waits.workflow,
         failure_mode="outcome_failed",
-        title=f"The outcome of {waits.about} is a failure",
+        title=clean_line(f"The outcome of {waits.about} is a failure"),
         detail="\n".join(filter(None, said.values())),
         subject=waits.about,
         event=content,
@@ -157,7 +158,7 @@ def missing(waits: Awaited, content: Mapping[str, Any], by: Actor) -> Report:
         by=by,
         workflow=waits.workflow,
         failure_mode="outcome_missing",
-        title=f"No outcome came for {waits.about}",
+        title=clean_line(f"No outcome came for {waits.about}"),
         detail=f"{waits.name} was delivered {_told(waits.since_at)}.{due} None has come.",
         subject=waits.about,
         event=content,

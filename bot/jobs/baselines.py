@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session
@@ -28,6 +29,16 @@ MOST_READ = 5 * 1024 * 1024
 """Bytes of a census: some ten thousands of ids."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What there is to do."""
+
+    is_in_step: bool
+    flowing: list[str]
+    some_came: bool
+    some_are_due: bool
+
+
 class Baselines:
     """The loop of this process. Any number of processes may run one on the same database."""
 
@@ -38,46 +49,47 @@ class Baselines:
 
     async def tick(self) -> int:
         """Does all that there is to do, and returns how much that was."""
-        count = await self._bring_in_step() + await self._notice_what_came()
-        while due := await self._claim():
-            for each in due:
-                count += await self._look(each)
+        count = 0
+        while done := await self._do(await self._desk.read(self._left)):
+            count += done
         return count
 
     def next_due(self, session: Session) -> datetime | None:
         """When the next window ends."""
         return baselines.next_due(session)
 
-    async def _bring_in_step(self) -> int:
-        policies = self._desk.policies
-        if await self._desk.read(lambda session: baselines.is_in_step(session, policies.in_force(session))):
-            return 0
-        return await self._desk.run(baselines.bring_in_step, None, actor=TIMER)
+    def _left(self, session: Session) -> _Left:
+        """Asked once, beside the writers: it is asked after each commit."""
+        policy, now = self._desk.policies.in_force(session), self._desk.clock.now()
+        return _Left(
+            baselines.is_in_step(session, policy),
+            baselines.flowing(session, policy),
+            census.some_came(session),
+            baselines.some_are_due(session, now),
+        )
 
-    async def _notice_what_came(self) -> int:
-        """Asked beside the writers first: it is looked for after each commit."""
-        count, policies = 0, self._desk.policies
-        for workflow in await self._desk.read(lambda session: baselines.flowing(session, policies.in_force(session))):
+    async def _do(self, left: _Left) -> int:
+        count = 0
+        if not left.is_in_step:
+            count += await self._desk.run(baselines.bring_in_step, None, actor=TIMER)
+        for workflow in left.flowing:
             count += await self._desk.run(baselines.heal, workflow, actor=TIMER)
-        if await self._desk.read(census.some_came):
+        if left.some_came:
             count += await self._desk.run(census.cross_off, None, actor=TIMER)
+        for due in await self._desk.run(baselines.claim, AT_ONCE, actor=TIMER) if left.some_are_due else ():
+            await self._look(due)
+            count += 1
         return count
 
-    async def _claim(self) -> list[DueBaseline]:
-        now = self._desk.clock.now()
-        if not await self._desk.read(lambda session: baselines.some_are_due(session, now)):
-            return []
-        return await self._desk.run(baselines.claim, AT_ONCE, actor=TIMER)
-
-    async def _look(self, due: DueBaseline) -> int:
+    async def _look(self, due: DueBaseline) -> None:
         """One that cannot be looked at is left to the end of its lease, and holds up no other."""
         try:
             if due.kind == CENSUS:
-                return await self._desk.run(census.counted, await self._ask(due), actor=TIMER)
-            return await self._desk.run(baselines.judge, due, actor=TIMER)
+                await self._desk.run(census.counted, await self._ask(due), actor=TIMER)
+            else:
+                await self._desk.run(baselines.judge, due, actor=TIMER)
         except Exception:
             log.exception("a baseline could not be looked at", extra={"workflow": due.workflow, "baseline": due.kind})
-            return 0
 
     async def _ask(self, due: DueBaseline) -> Asked:
         """The ids by the source of record. Texts see the end of the window as `now`, however late it is asked."""
