@@ -357,3 +357,13 @@ async def test_a_hostile_folder_wakes_nobody_and_a_large_one_fits(stage: Stage, 
     assert "<!channel>" not in str(card.blocks)
     assert re.search(r"… and \d+ more: `pointsman contracts diff` names them all", card.shown)
     assert [block["type"] for block in card.blocks][-1] == "actions"
+
+
+async def test_a_card_that_slack_never_takes_is_a_case(stage: Stage, folder: Path) -> None:
+    change(folder, REFUND, *ONLY_REFUND)
+    stage.slack.faults.fail_next("chat.postMessage", "is_archived")
+    await read_again(stage)
+    assert cards(stage) == []
+    (case,) = stage.cases()
+    assert (case.workflow, case.failure_mode) == ("policy", "dead_letter")
+    assert "Slack does not take the card of a policy change to C0SUCCESS" in case.title
