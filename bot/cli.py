@@ -18,6 +18,8 @@ from bot.settings import SettingsFault
 from bot.start import StartFault
 from runbooks.suggestions import nearest
 
+DRILLS = ("schema-drift", "lost-callback", "timeout", "duplicate", "silence")
+"""As `bot.rules.drills.Name` has them; not imported, for a command line is to be read fast."""
 Command = Callable[[argparse.Namespace], int]
 _NO_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _folder(of)
     _contracts(of)
     _upkeep(of)
+    _drill(of)
     _audit(of)
     return parser
 
@@ -169,6 +172,19 @@ def _upkeep(of: Of) -> None:
         "`run` does it by itself; with several replicas do it once, before they start.",
     )
     _add(of, "doctor", commands.doctor, "looks at everything the service needs and says what to do")
+
+
+def _drill(of: Of) -> None:
+    drill = _add(
+        of,
+        "drill",
+        commands.drill,
+        "plays a failure through the running service and says whether it was caught",
+        "Nothing of it leaves for other systems and it counts in no figure; somebody is told, marked as a drill. The "
+        "service is found by DATABASE_URL. Exits with 0 if it was caught, 1 if missed, 2 if it could not be played.",
+    )
+    drill.add_argument("name", choices=DRILLS, help=f"what goes wrong: {', '.join(DRILLS)}", metavar="NAME")
+    drill.add_argument("--workflow", help="with which workflow (default: the first with which it can be played)")
 
 
 def _audit(of: Of) -> None:

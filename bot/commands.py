@@ -130,6 +130,17 @@ def doctor(_: argparse.Namespace) -> int:
     return 0 if all(finding.is_well for finding in findings) else 1
 
 
+def drill(arguments: argparse.Namespace) -> int:
+    """Plays a failure through the running service: 0 if it was caught, 1 if it was missed, 2 if it could not be."""
+    from bot.drilling import drill as play
+    from bot.rules.drills import Name
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    return play(read_settings(os.environ), Name(arguments.name), arguments.workflow, say=say)
+
+
 def audit_verify(arguments: argparse.Namespace) -> int:
     """The first entry of each chain that does not hold; 1 if there is one."""
     from bot.databases import existing

@@ -21,11 +21,12 @@ from bot.clock import Clock, SystemClock
 from bot.context import Context
 from bot.databases import open_migrated
 from bot.desk.desk import Desk
+from bot.desk.drills import next_due as next_drill_due
 from bot.desk.missing import next_due as next_outcome_due
 from bot.desk.policies import Policies
 from bot.desk.releasing import next_due as next_release_due
 from bot.desk.timers import next_due as next_timer_due
-from bot.jobs import outcomes, prune, releases, timers
+from bot.jobs import drills, outcomes, prune, releases, timers
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.deliveries import Deliveries
@@ -52,6 +53,7 @@ LOOKS_AT_FOLDER_EVERY = 1.0
 FETCHES_CALENDARS_EVERY = 900.0
 ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
 REACHES_FOR_SLACK_EVERY = 10.0
+LOOKS_FOR_DRILLS_EVERY = 1.0
 LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -147,6 +149,7 @@ class Service:
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("baselines", baselines.tick, baselines.next_due),
+            Loop("drills", lambda: drills.tick(self.desk), next_drill_due, every=LOOKS_FOR_DRILLS_EVERY),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),
         ]

@@ -45,3 +45,4 @@ class What(StrEnum):
     EVENTS_FLOW = "events_flow"  # count, since
     MISSED_CAME = "missed_came"  # ids, came, left
     CENSUS_ASKED = "census_asked"
+    DRILL_OVER = "drill_over"  # caught

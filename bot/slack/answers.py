@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.slack.cards import MARKS
+from bot.slack.cards import mark
 from bot.slack.commands import USAGE
 from bot.slack.guard import Told
 from bot.slack.parts import Block, button, context, divider, header, section, within_budget
@@ -110,7 +110,7 @@ def _row(case: Case, names: Names, url: str | None) -> str:
     late = " ⚠️" if case.response_breached_at or case.resolution_breached_at else ""
     sos = " :sos: everybody was told" if case.exhausted else ""
     return (
-        f"{MARKS[case.state]} {case.priority} {named}{late}{sos}\n"
+        f"{mark(case)} {case.priority} {named}{late}{sos}\n"
         f"{spoken(case.state)} · {names.role(case.owner)}{who} · to be resolved by {date(case.resolve_due_at)}"
     )
 

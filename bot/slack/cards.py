@@ -37,6 +37,7 @@ MARKS = {
     "resolved": "✅",
     "failed": "⛔",
 }
+DRILL = "🧪"
 DETAIL = 1500
 ROUTED = 400
 SENT_BECAUSE = 300
@@ -78,7 +79,7 @@ def card(facts: CardFacts, now: datetime) -> Drawn:
     """The card as it is at `now`."""
     case = facts.case
     blocks = [
-        header(f"{MARKS[case.state]} {case.priority} · {case.ref} · {one_line(case.title, 110)}"),
+        header(f"{mark(case)} {case.priority} · {case.ref} · {one_line(case.title, 110)}"),
         context(_origin(facts), *_routed(facts)),
         fields(list(_fields(facts))),
         *_words(facts, now),
@@ -87,12 +88,22 @@ def card(facts: CardFacts, now: datetime) -> Drawn:
     return Drawn(text_of(facts), tuple(within_budget(blocks)))
 
 
+def mark(case: Case) -> str:
+    """What is seen first of a case: its state, or that it is a drill."""
+    return DRILL if case.is_drill else MARKS[case.state]
+
+
+def before(case: Case) -> str:
+    """What plain words begin with: that nobody has to get up for a drill."""
+    return f"{DRILL} DRILL " if case.is_drill else ""
+
+
 def text_of(facts: CardFacts) -> str:
     """The card in plain words: for notifications, and where Slack refuses the blocks."""
     case = facts.case
     who = facts.names.role(case.owner) + (f" → {facts.names.person(facts.person)}" if facts.person else "")
     due = "" if not case.is_open else f", to be resolved by {date(case.resolve_due_at)}"
-    said = f"{case.priority} {case.ref} {quote(case.title, 200)}: {spoken(case.state)}, {who}{due}"
+    said = f"{before(case)}{case.priority} {case.ref} {quote(case.title, 200)}: {spoken(case.state)}, {who}{due}"
     return cut(said, TEXT)
 
 

@@ -231,6 +231,10 @@ SENTENCES: Mapping[What, Sentence] = {
         f":incoming_envelope: Events come again: {f.word('count')} since {f.at('since')}.{_over(f)}"
     ),
     What.MISSED_CAME: _missed_came,
+    What.DRILL_OVER: lambda f: (
+        f":test_tube: The drill is over: {'it was caught' if f.given.get('caught') else 'it was *missed*'}. "
+        "Nobody has to do anything."
+    ),
     What.CENSUS_ASKED: lambda f: f":incoming_envelope: The census could be asked again.{_over(f)}",
 }
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.rules.saying import What
-from bot.slack.cards import ACKNOWLEDGE, ESCALATE, MARKS, Drawn, ending
+from bot.slack.cards import ACKNOWLEDGE, ESCALATE, Drawn, before, ending, mark
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
 from bot.slack.parts import Block, actions, button, context, outside, section
@@ -29,7 +29,7 @@ def notice(case: Case, payload: Mapping[str, Any], known: Names, url: str | None
     """A line about a case for a channel that is not its own."""
     what = str(payload.get("what"))
     said = _from_thread(case, known) if what == What.OPENED_FROM_THREAD else sentence(what, payload, known)
-    told = f"{MARKS[case.state]} *{case.priority}* {_named(case, url)}: {said}"
+    told = f"{mark(case)} *{case.priority}* {_named(case, url)}: {said}"
     return Drawn(told, (section(told),))
 
 
@@ -41,7 +41,7 @@ def _from_thread(case: Case, known: Names) -> str:
 def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: datetime, *, reader: str) -> Drawn:
     """A direct message to somebody who is to act: what, why them, by when, and the buttons for it."""
     case = facts.case
-    title = f"{MARKS[case.state]} *{case.priority}* {_named(case, url)}"
+    title = f"{mark(case)} *{case.priority}* {_named(case, url)}"
     why = _why(facts, payload)
     blocks = [section(title), *_matter(case), section(why), context(_due(facts, reader))]
     if case.is_open:
@@ -49,7 +49,7 @@ def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: dat
         if _can_be_taken(case, reader):
             buttons.insert(0, button("Acknowledge", ACKNOWLEDGE, seen(case, now), style="primary"))
         blocks.append(actions(buttons, block_id=block_id(case, now)))
-    return Drawn(f"{case.priority} {case.ref} {quote(case.title, 200)}: {why}", tuple(blocks))
+    return Drawn(f"{before(case)}{case.priority} {case.ref} {quote(case.title, 200)}: {why}", tuple(blocks))
 
 
 def _can_be_taken(case: Case, reader: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +44,7 @@ CASES = [
     ("refund", "delivery_failed", {}, "owner_queue", "billing", "P1", ""),
     ("refund", "duplicate", {}, "owner_queue", "data-steward", "P2", ""),
     ("refund", "nobody_thought_of_it", {}, "owner_queue", "billing", "P2", ""),
-    ("renewal-notice", "nobody_thought_of_it", {}, "owner_queue", "revenue-ops", "P3", ""),
+    ("renewal-notice", "nobody_thought_of_it", {}, "owner_queue", "revenue-ops", "P2", ""),
     ("no-such-workflow", "delivery_failed", {}, "owner_queue", "revenue-ops", "P3", ""),
     ("support-triage", "misrouted", {}, "owner_queue", "customer-success", "P2", ""),
     ("support-triage", "misrouted", {"tier": "growth"}, "owner_queue", "customer-success", "P2", ""),
@@ -89,6 +90,15 @@ def test_the_contract_decides(
 ) -> None:
     terms = routed(policy, workflow, mode, event=event).terms
     assert (terms.route, terms.owner, terms.priority, terms.rule) == (to, owner, priority, rule)
+
+
+def test_a_mode_that_a_contract_without_an_other_does_not_name_is_unrouted(policy: Policy) -> None:
+    refund = policy.workflows["refund"]
+    named = {mode: terms for mode, terms in refund.exceptions.items() if mode != "other"}
+    narrow = replace(policy, workflows={"refund": replace(refund, exceptions=named)})
+    routing = routed(narrow, "refund", "nobody_thought_of_it")
+    assert (routing.terms.owner, routing.terms.priority) == ("revenue-ops", "P3")
+    assert "names neither nobody_thought_of_it nor other" in routing.because
 
 
 def test_it_says_which_rule_matched_and_what_it_saw(policy: Policy) -> None:

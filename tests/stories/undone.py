@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from bot.desk import baselines, census
 from runbooks.policy import Policy
 from store.columns import Instant
-from store.contract_models import Baseline, ConnectorState, Expected, Release, Trigger
+from store.contract_models import Baseline, ConnectorState, Drill, Expected, Release, Trigger
 from store.models import Case, Delivery, Owed, Timer
 
 
@@ -57,6 +57,7 @@ def _question() -> Any:
         select(col(Delivery.id)).where(*goes_on).exists(),
         select(col(Expected.event_id)).where(col(Expected.due_at) <= NOW).exists(),
         select(col(Release.id)).where(col(Release.due_at) <= NOW).exists(),
+        select(col(Drill.id)).where(col(Drill.state) == "asked").exists(),
         select(col(Baseline.workflow)).where(is_looked_at_now).exists(),
     )
     return select(is_work, _may_leave())
