@@ -5,7 +5,7 @@ from typing import Any
 
 from runbooks.faults import Fault
 from runbooks.folder import Folder, matching, texts
-from runbooks.references import root_used
+from runbooks.references import fields_used, root_used
 from runbooks.shape_faults import Source
 from runbooks.suggestions import nearest
 from runbooks.team_rules import ladder_rules, one_of, written_twice
@@ -20,6 +20,7 @@ def contract_rules(source: Source, schemas: Mapping[str, Any]) -> Iterator[Fault
     yield from _checks(source)
     yield from _rollout(source)
     yield from _fields_of_schema(source, schemas)
+    yield from _redacted_names(source)
     for place in ("exceptions.*.escalation", "routing.*.escalation"):
         yield from ladder_rules(source, place)
     for place in ("preconditions", "routing", "checks"):
@@ -107,6 +108,19 @@ def _fields_of_schema(source: Source, schemas: Mapping[str, Any]) -> Iterator[Fa
         for node in matching(source.root, place):
             if node.text and (near := _misspelt(node.text, known)):
                 yield source.fault(node, f'the schema has no field "{node.text[:80]}"', f'did you mean "{near}"?')
+
+
+def _redacted_names(source: Source) -> Iterator[Fault]:
+    """What an event is known by, and whom it is about, are shown: a field that is shown to nobody cannot be in them."""
+    redacted = {node.text.removeprefix("/") for node in matching(source.root, "trigger.redact.*") if node.text}
+    for key in ("id", "subject"):
+        node = source.root.find("trigger", key)
+        if node is None or node.text is None:
+            continue
+        for field, _ in fields_used(node.text, "event"):
+            if field in redacted:
+                message = f'trigger.{key} shows "{field[:80]}", which is redacted'
+                yield source.fault(node, message, f"take another field for {key}, or do not redact this one")
 
 
 def _misspelt(field: str, known: Mapping[str, Any]) -> str | None:

@@ -197,9 +197,10 @@ def _field(pointer: str) -> str:
 
 
 def _kind(wrong: Wrong) -> str:
+    if named := wrong.place.get("format"):
+        return str(named)
     types = wrong.place.get("type", "text")
-    kind = types if isinstance(types, str) else " or ".join(types)
-    return " ".join(filter(None, ("text" if kind == "string" else kind, str(wrong.place.get("format", "")))))
+    return ("text" if types == "string" else types) if isinstance(types, str) else " or ".join(types)
 
 
 def _hint(wrong: Wrong) -> str:

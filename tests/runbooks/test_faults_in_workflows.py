@@ -86,6 +86,11 @@ IN_WORKFLOW = [
         "a person confirms without a request",
     ),
     ("name: nothing is held\n    expect: case.quarantined == 0", "§name: nothing is held", "what must hold is missing"),
+    (
+        'subject: "{{ event.customer }}"',
+        'subject: §"{{ event.email }}"',
+        'trigger.subject shows "email", which is redacted; take another field for subject',
+    ),
     ("redact: [email]", "redact: [§emial]", 'the schema has no field "emial"; did you mean "email"?'),
     (
         "mode: canary, percent: 20, match: event.cents < 1000",
