@@ -11,8 +11,7 @@ import rfc8785
 from sqlmodel import Session
 
 from bot.desk.tx import Tx
-from bot.rules.redaction import Masked, masked, restored, wholly_masked
-from bot.rules.refusals import Refused
+from bot.rules.redaction import Masked, masked, wholly_masked
 from runbooks.policy import Policy
 from store.audit import canonical
 from store.models import Event
@@ -90,18 +89,6 @@ def removed_from(session: Session, events: Sequence[Any]) -> list[Mapping[str, A
     ]
     opened = iter(unseal(session, having))
     return [next(opened) if event.sealed and event.subject_key else {} for event in events]
-
-
-def whole(event: Event, removed: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The event as it came. Raises `Refused` where its subject was erased."""
-    if removed is None:
-        raise Refused("erased", f"E-{event.id} is about somebody whose data was erased: it cannot be sent any more.")
-    return restored(event.content, removed)
-
-
-def whole_event(session: Session, event: Event) -> dict[str, Any]:
-    """The event as it came. Raises `Refused` where its subject was erased."""
-    return whole(event, removed_from(session, [event])[0])
 
 
 def _seal(tx: Tx, having: Sequence[tuple[Came, Mapping[str, Any]]]) -> dict[int, tuple[str, str]]:

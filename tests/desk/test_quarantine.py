@@ -13,10 +13,12 @@ from bot.desk import quarantine, releasing
 from bot.desk.commands import Outcome
 from bot.desk.desk import Desk
 from bot.desk.events import Arrival, Arrived, receive
+from bot.desk.kept import removed_from
 from bot.desk.once import Submission
 from bot.desk.quarantine import Drop, Look, Release, StillHeld
 from bot.desk.sending_again import AskReplay, ask_replay
 from bot.rules.actors import SYSTEM, source
+from bot.rules.redaction import restored
 from bot.rules.repair import Mending
 from store.contract_models import Trigger
 from store.models import Delivery, Event
@@ -114,9 +116,10 @@ async def test_a_value_that_was_hidden_goes_along_when_it_is_released(story: Sto
 
 
 def _whole(session: Session, event_id: int) -> dict[str, Any]:
-    from bot.desk.kept import whole_event
-
-    return whole_event(session, session.get_one(Event, event_id))
+    event = session.get_one(Event, event_id)
+    [removed] = removed_from(session, [event])
+    assert removed
+    return restored(event.content, removed)
 
 
 async def test_an_event_that_still_does_not_fit_stays_and_says_why(story: Story) -> None:
