@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from bot.clock import Clock, SystemClock
 from bot.databases import existing
@@ -26,6 +26,7 @@ from runbooks.connectors import MissingVariable, resolve, variables_of
 from runbooks.ical import parse_ical
 from runbooks.policy import Policy, PolicyFaults, load, read_folder
 from runbooks.rotas import IcalRota, Override, Rota, gaps, on_call, shifts
+from store.contract_models import PolicyProposal
 from store.migrate import check_columns, newest, revision_of
 from store.models import PolicyInForce, PolicyVersion, RotaCalendar
 
@@ -121,8 +122,20 @@ def _in_force(session: Session, proposed: Policy | None) -> tuple[Finding, Polic
     except PolicyFaults as faults:
         return wrong(f"policy in force: this version finds faults in it ({faults.faults[0]}): mend the folder"), None
     if proposed and proposed.digest != row.digest:
-        return well(f"policy in force: since {_told(row.since_at)}; the folder's is another, and follows it"), policy
+        said = _proposed(session, proposed.digest)
+        return well(f"policy in force: since {_told(row.since_at)}; the folder's is another, and {said}"), policy
     return well(f"policy in force: since {_told(row.since_at)}"), policy
+
+
+def _proposed(session: Session, digest: str) -> str:
+    """What became of the folder's policy, which is not the one in force."""
+    of_digest = select(col(PolicyProposal.state)).where(col(PolicyProposal.digest) == digest)
+    state = session.execute(of_digest.order_by(col(PolicyProposal.id).desc()).limit(1)).scalar()
+    if state is None:
+        return "is proposed at the next start"
+    if state == "proposed":
+        return "waits for its yes"
+    return f"was {state.replace('_', ' ')}: press *Propose again* on its card, or change the folder"
 
 
 def _kept(session: Session, policy: Policy, now: datetime) -> _Seen:

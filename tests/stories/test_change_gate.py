@@ -11,6 +11,7 @@ import pytest
 
 from bot.desk import proposals
 from bot.desk.proposals import Decide
+from bot.doctor import look
 from bot.rules.actors import person
 from bot.rules.refusals import Refused
 from bot.sandbox.workspace.errors import CannotDo
@@ -367,3 +368,25 @@ async def test_a_card_that_slack_never_takes_is_a_case(stage: Stage, folder: Pat
     (case,) = stage.cases()
     assert (case.workflow, case.failure_mode) == ("policy", "dead_letter")
     assert "Slack does not take the card of a policy change to C0SUCCESS" in case.title
+
+
+async def test_a_double_click_is_one_yes_and_no_refusal(stage: Stage, folder: Path) -> None:
+    await propose(stage, folder, REFUND, *ONLY_REFUND)
+    card = cards(stage)[0]
+    await asyncio.gather(*(stage.slack.click(FAY, card, text="Approve") for _ in range(3)))
+    await stage.settle()
+    assert actions(on_record(stage)) == [FIRST, "policy.proposed", "policy.approved"]
+    assert stage.told(FAY) == ":white_check_mark: You said yes. Still missing: Revenue Ops (steward)."
+
+
+async def test_the_doctor_says_what_became_of_the_folder(stage: Stage, folder: Path) -> None:
+    async def said() -> str:
+        findings = await look(stage.settings, stage.environment | stage.company.environment)
+        return next(finding.text for finding in findings if finding.text.startswith("policy in force"))
+
+    change(folder, REFUND, *ONLY_REFUND)
+    assert (await said()).endswith("the folder's is another, and is proposed at the next start")
+    await read_again(stage)
+    assert (await said()).endswith("and waits for its yes")
+    await press(stage, ADA, "Withdraw")
+    assert "was withdrawn: press *Propose again* on its card" in await said()
