@@ -10,7 +10,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -18,26 +17,11 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from runbooks.connectors import Connector, Resolved
-from runbooks.request import Request
-from runbooks.templates import Tree, render_tree
+from runbooks.filling import Filled
 
 KEPT_BYTES = 50 * 1024
 """So much of an answer is read and kept."""
 STRUCK_OUT = "•••"
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A request with all its texts rendered: what will be sent, beside the connector's own headers."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    json: object
-
-    def on_record(self) -> dict[str, Any]:
-        """How it is kept as evidence; the connector's secrets are not in it."""
-        return {"method": self.method, "path": self.path, "headers": dict(self.headers), "json": self.json}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +40,6 @@ class Answer:
     def as_names(self) -> dict[str, Any]:
         """The answer as expressions see it (`response`)."""
         return {"status": self.status, "headers": dict(self.headers), "body": self.body}
-
-
-def fill(request: Request, names: Mapping[str, object]) -> Filled:
-    """Renders path, query, headers and body. Raises `Missing` or `ExpressionFault` where a text cannot be."""
-    path = request.path.render_text(names)
-    query = {name: render_tree(value, names) for name, value in request.query.items()}
-    if query:
-        path += ("&" if "?" in path else "?") + urlencode(query, doseq=True)
-    headers = {name: text.render_text(names) for name, text in request.headers.items()}
-    body = render_tree(request.json, names) if isinstance(request.json, Tree) else request.json
-    return Filled(request.method, path, headers, body)
 
 
 class _PublicOnly(ThreadedResolver):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.desk.policies import Policies
-from runbooks.calls import fill
+from runbooks.filling import fill
 from runbooks.policy import Policy
 from runbooks.templates import ExpressionFault, Missing
 from store.contract_models import Trigger

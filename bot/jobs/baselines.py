@@ -17,9 +17,10 @@ from bot.desk.census import Asked
 from bot.desk.desk import Desk
 from bot.rules.actors import TIMER
 from bot.settings import SettingsFault, read_secret
-from runbooks.calls import Answer, Caller, fill
+from runbooks.calls import Answer, Caller
 from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Census
+from runbooks.filling import fill
 from runbooks.templates import ExpressionFault, Missing
 
 log = logging.getLogger(__name__)

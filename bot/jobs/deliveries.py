@@ -23,9 +23,10 @@ from bot.rules.drills import Receiver
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
 from bot.rules.sending import Verdict
 from bot.settings import SettingsFault, read_secret
-from runbooks.calls import Answer, Caller, Filled, fill
+from runbooks.calls import Answer, Caller
 from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Deliver
+from runbooks.filling import Filled, fill
 from runbooks.request import Request
 from runbooks.templates import Decision, ExpressionFault, Missing
 
