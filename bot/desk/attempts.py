@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, assert_never
 
 from sqlalchemy import bindparam, select, update
-from sqlmodel import col
 
 from bot.desk import connectors
 from bot.desk.connectors import Result
@@ -66,7 +65,8 @@ def attempted(tx: Tx, came: Sequence[Attempted]) -> list[None]:
     """Keeps the evidence and moves each delivery on: held with its connector, to the sending, to another try, to be
     verified, or to its end, which its case is told. An answer that comes after another process took the delivery over
     changes nothing."""
-    rows = {row.id: row for row in tx.session.execute(_LOCKED, {"ids": [each.claimed.id for each in came]})}
+    locked = tx.session.connection().execute(_LOCKED, {"ids": [each.claimed.id for each in came]})
+    rows = {row.id: row for row in locked}
     mine = [each for each in came if _is_mine(each, rows.get(each.claimed.id))]
     insert_rows(tx.session, Attempt, [_evidence(tx, each) for each in mine])
     heard = connectors.listen(tx, [_result(each, rows[each.claimed.id]) for each in mine if each.heard])
@@ -94,10 +94,11 @@ def _follow(tx: Tx, endings: Sequence[Ending]) -> None:
 
 
 _NAMES = ("id", "state", "attempts", "case_id", "event_id", "verb", "key_born_at", "status", "connector")
+_TABLE = Delivery.__table__  # type: ignore[attr-defined]
 _LOCKED = (
-    select(*(getattr(Delivery, name) for name in _NAMES))
-    .where(col(Delivery.id).in_(bindparam("ids", expanding=True)))
-    .order_by(col(Delivery.id))
+    select(*(_TABLE.c[name] for name in _NAMES))
+    .where(_TABLE.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_TABLE.c.id)
     .with_for_update()
 )
 
@@ -230,9 +231,8 @@ def _write(tx: Tx, moves: Sequence[Mapping[str, Any]]) -> None:
 
 @cache
 def _moved() -> Any:
-    table = Delivery.__table__  # type: ignore[attr-defined]
     values: dict[str, Any] = {
         name: bindparam(f"_{name}") for name in ("state", "attempts", "status", "because", "connector")
     }
     values |= {name: bindparam(f"_{name}", type_=Instant) for name in ("due_at", "key_born_at")}
-    return update(table).where(table.c.id == bindparam("_id")).values(lease_until=None, **values)
+    return update(_TABLE).where(_TABLE.c.id == bindparam("_id")).values(lease_until=None, **values)

@@ -263,7 +263,7 @@ def resolve(tx: Tx, command: Resolve) -> Outcome:
     note = keep_note(tx, acting.case, text) if text.strip() else ""
     _close(tx, acting, "resolved", command.reason)
     digest = digest_of(note) if note else None
-    decision = {"decision": command.decision} if decided else {}
+    decision: dict[str, Any] = {"decision": command.decision} if decided else {}
     tx.record("case.resolved", case_id=command.case_id, reason=command.reason, note_digest=digest, **decision)
     if decided and command.decision == "second":
         send_second(tx, acting.case)

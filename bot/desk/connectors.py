@@ -80,29 +80,32 @@ class Listened:
         return self.circuit.state is not State.CLOSED
 
 
+_TABLE = ConnectorState.__table__  # type: ignore[attr-defined]
+_DUE = Delivery.__table__  # type: ignore[attr-defined]
+"""Core statements, made once: they are asked after every commit."""
 _COLUMNS = ("connector", "state", "failures", "failed_event", "since_at", "probe_at", "free_at", "because", "case_id")
 _NOW: Any = bindparam("now", type_=Instant)
-_OPENS_AT = case((col(ConnectorState.state) == "closed", col(ConnectorState.free_at)), else_=ConnectorState.probe_at)
-_NAMES = col(ConnectorState.connector).in_(bindparam("names", expanding=True))
-_KNOWN = select(col(ConnectorState.connector)).where(_NAMES)
+_OPENS_AT = case((_TABLE.c.state == "closed", _TABLE.c.free_at), else_=_TABLE.c.probe_at)
+_NAMES = _TABLE.c.connector.in_(bindparam("names", expanding=True))
+_KNOWN = select(_TABLE.c.connector).where(_NAMES)
 _PASSABLE = (
-    select(col(ConnectorState.connector), col(ConnectorState.state))
+    select(_TABLE.c.connector, _TABLE.c.state)
     .where(
         or_(_OPENS_AT.is_(None), _OPENS_AT <= _NOW),
-        exists().where(col(Delivery.connector) == col(ConnectorState.connector), col(Delivery.due_at) <= _NOW),
+        exists().where(_DUE.c.connector == _TABLE.c.connector, _DUE.c.due_at <= _NOW),
     )
-    .order_by(col(ConnectorState.connector))
+    .order_by(_TABLE.c.connector)
 )
+_SOME = _PASSABLE.limit(1)
 _FIRST_DUE = (
-    select(func.min(col(Delivery.due_at)))
-    .where(col(Delivery.connector) == col(ConnectorState.connector), col(Delivery.due_at).is_not(None))
-    .correlate(ConnectorState)
+    select(func.min(_DUE.c.due_at))
+    .where(_DUE.c.connector == _TABLE.c.connector, _DUE.c.due_at.is_not(None))
+    .correlate(_TABLE)
     .scalar_subquery()
 )
 _NEXT = select(_OPENS_AT, _FIRST_DUE)
-_ROWS = select(*(getattr(ConnectorState, name) for name in _COLUMNS)).where(_NAMES)
-_LOCKED = _ROWS.order_by(col(ConnectorState.connector)).with_for_update()
-_TABLE = ConnectorState.__table__  # type: ignore[attr-defined]
+_ROWS = select(*(_TABLE.c[name] for name in _COLUMNS)).where(_NAMES)
+_LOCKED = _ROWS.order_by(_TABLE.c.connector).with_for_update()
 _ONE = update(_TABLE).where(_TABLE.c.connector == bindparam("_connector"))
 _FREE = _ONE.values(free_at=bindparam("_at", type_=Instant))
 _PROBED = _ONE.values(probe_at=bindparam("_at", type_=Instant))
@@ -111,7 +114,7 @@ _PROBED = _ONE.values(probe_at=bindparam("_at", type_=Instant))
 def know(tx: Tx, connectors: Iterable[str]) -> None:
     """From now on it is looked for what is due to these connectors."""
     names = set(connectors)
-    missing = names - set(tx.session.execute(_KNOWN, {"names": sorted(names)}).scalars())
+    missing = names - set(tx.session.connection().execute(_KNOWN, {"names": sorted(names)}).scalars())
     row = {"state": "closed", "failures": 0, "since_at": tx.now, "because": ""}
     insert_rows(
         tx.session,
@@ -126,18 +129,18 @@ def know(tx: Tx, connectors: Iterable[str]) -> None:
 
 def some_may_pass(session: Session, now: datetime) -> bool:
     """Whether something is due that its connector lets pass."""
-    return session.execute(_PASSABLE.limit(1), {"now": now}).first() is not None
+    return session.connection().execute(_SOME, {"now": now}).first() is not None
 
 
 def next_passing(session: Session) -> datetime | None:
     """When the next delivery is due and its connector lets it pass; None: none is under way."""
-    rows = session.execute(_NEXT)
+    rows = session.connection().execute(_NEXT)
     return min((max(opens_at or due_at, due_at) for opens_at, due_at in rows if due_at is not None), default=None)
 
 
 def passable(tx: Tx) -> Sequence[tuple[str, str]]:
     """The connectors, and their states, that have something due and may be sent to."""
-    return [(name, state) for name, state in tx.session.execute(_PASSABLE, {"now": tx.now})]
+    return [(name, state) for name, state in tx.session.connection().execute(_PASSABLE, {"now": tx.now})]
 
 
 def gate(tx: Tx, connector: str, state: str, wanted: int) -> Gate:
@@ -146,7 +149,8 @@ def gate(tx: Tx, connector: str, state: str, wanted: int) -> Gate:
     rate = known.rate if known else None
     if rate is None and state == "closed":
         return Gate(connector, State.CLOSED, None, wanted)
-    ((_, now_state, _, _, _, probe_at, free_at, _, _),) = tx.session.execute(_LOCKED, {"names": [connector]})
+    row = tx.session.connection().execute(_LOCKED, {"names": [connector]}).one()
+    now_state, probe_at, free_at = row.state, row.probe_at, row.free_at
     if now_state != "closed":
         return Gate(connector, State(now_state), None, 0 if probe_at and probe_at > tx.now else min(1, wanted))
     if free_at and free_at > tx.now:
@@ -188,7 +192,7 @@ def listen(tx: Tx, results: Sequence[Result]) -> dict[str, Listened]:
 
 def _load(tx: Tx, statement: Any, names: Sequence[str]) -> dict[str, Listened]:
     found = {}
-    for row in tx.session.execute(statement, {"names": names}):
+    for row in tx.session.connection().execute(statement, {"names": names}):
         name, state, failures, failed_event, *rest = row
         found[name] = Listened(name, Circuit(State(state), failures, failed_event), State(state), *rest)
     return found

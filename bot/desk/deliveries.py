@@ -172,7 +172,9 @@ def _take(tx: Tx, gate: Gate) -> list[Any]:
     taken: list[Any] = []
     while len(taken) < gate.passing:
         most = gate.passing - len(taken)
-        found = tx.session.execute(_due(), {"connector": gate.connector, "now": tx.now, "limit": most}).all()
+        found = (
+            tx.session.connection().execute(_due(), {"connector": gate.connector, "now": tx.now, "limit": most}).all()
+        )
         behind = [row.id for row in found if row.is_behind]
         free = [row for row in found if not row.is_behind]
         if behind:
@@ -192,7 +194,7 @@ def _claimed_all(tx: Tx, gate: Gate, rows: Sequence[Any]) -> list[Claimed]:
     case_ids = {row.case_id for row in rows if row.case_id}
     wanted = select(Case).where(col(Case.id).in_(case_ids))
     cases = list(tx.session.execute(wanted).scalars()) if case_ids else []
-    events = list(tx.session.execute(_CONTENTS, {"ids": [row.event_id for row in rows]}))
+    events = list(tx.session.connection().execute(_CONTENTS, {"ids": [row.event_id for row in rows]}))
     kept = {
         event.id: Kept(event.content, out) for event, out in zip(events, removed_from(tx.session, events), strict=True)
     }
@@ -208,54 +210,51 @@ def _claimed_all(tx: Tx, gate: Gate, rows: Sequence[Any]) -> list[Claimed]:
     return claimed
 
 
+_TABLE = Delivery.__table__  # type: ignore[attr-defined]
+_EVENTS = Event.__table__  # type: ignore[attr-defined]
+_TRIGGERS = Trigger.__table__  # type: ignore[attr-defined]
 _CONTENTS = (
-    select(*(getattr(Event, name) for name in ("id", "content", "sealed", "subject_key")), col(Trigger.is_drill))
-    .outerjoin(Trigger, col(Trigger.event_id) == col(Event.id))
-    .where(col(Event.id).in_(bindparam("ids", expanding=True)))
+    select(*(_EVENTS.c[name] for name in ("id", "content", "sealed", "subject_key")), _TRIGGERS.c.is_drill)
+    .select_from(_EVENTS.outerjoin(_TRIGGERS, _TRIGGERS.c.event_id == _EVENTS.c.id))
+    .where(_EVENTS.c.id.in_(bindparam("ids", expanding=True)))
 )
 
 
 @cache
 def _due() -> Any:
     return (
-        select(*(getattr(Delivery, name) for name in COLUMNS), lanes.is_behind().label("is_behind"))
-        .where(
-            col(Delivery.connector) == bindparam("connector"), col(Delivery.due_at) <= bindparam("now", type_=Instant)
-        )
-        .order_by(col(Delivery.due_at), col(Delivery.id))
+        select(*(_TABLE.c[name] for name in COLUMNS), lanes.is_behind().label("is_behind"))
+        .where(_TABLE.c.connector == bindparam("connector"), _TABLE.c.due_at <= bindparam("now", type_=Instant))
+        .order_by(_TABLE.c.due_at, _TABLE.c.id)
         .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True, of=Delivery)
+        .with_for_update(skip_locked=True, of=_TABLE)
     )
 
 
 def _of_these() -> Any:
-    table = Delivery.__table__  # type: ignore[attr-defined]
-    return table, update(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
+    return update(_TABLE).where(_TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @cache
 def _put_off() -> Any:
-    _, these = _of_these()
-    return these.values(due_at=bindparam("until", type_=Instant))
+    return _of_these().values(due_at=bindparam("until", type_=Instant))
 
 
 @cache
 def _asking() -> Any:
-    _, these = _of_these()
-    return these.values(state="finding")
+    return _of_these().values(state="finding")
 
 
 @cache
 def _taken() -> Any:
     """A key is as old as its first use: that of a first delivery is new until it is sent."""
-    table, these = _of_these()
     until, now = bindparam("until", type_=Instant), bindparam("now", type_=Instant)
-    is_unused = and_(table.c.verb == "deliver", table.c.attempts == 0, table.c.because == "")
-    return these.values(
+    is_unused = and_(_TABLE.c.verb == "deliver", _TABLE.c.attempts == 0, _TABLE.c.because == "")
+    return _of_these().values(
         lease_until=until,
         due_at=until,
-        attempts=table.c.attempts + 1,
-        key_born_at=case((is_unused, now), else_=table.c.key_born_at),
+        attempts=_TABLE.c.attempts + 1,
+        key_born_at=case((is_unused, now), else_=_TABLE.c.key_born_at),
     )
 
 

@@ -71,7 +71,7 @@ _TRIGGERS = Trigger.__table__  # type: ignore[attr-defined]
 _DELIVERIES = Delivery.__table__  # type: ignore[attr-defined]
 _DELIVERED = (
     update(_TRIGGERS)
-    .where(_TRIGGERS.c.event_id == bindparam("_event_id"))
+    .where(_TRIGGERS.c.event_id.in_(bindparam("_ids", expanding=True)))
     .values(state="delivered", delivered_at=bindparam("_at"))
 )
 _FAILED = (
@@ -90,7 +90,7 @@ def well_ended(tx: Tx, endings: Sequence[Ending]) -> None:
     if not endings:
         return
     connection = tx.session.connection()
-    connection.execute(_DELIVERED, [{"_event_id": each.event_id, "_at": tx.now} for each in endings])
+    connection.execute(_DELIVERED, {"_ids": [each.event_id for each in endings], "_at": tx.now})
     outcomes.expect(tx, [outcomes.Landed(each.event_id, each.workflow, each.policy) for each in endings])
     for each in endings:
         if each.case_id is None:

@@ -22,6 +22,10 @@ LOOKS_AGAIN_IN = timedelta(seconds=30)
 """What waits in its lane is due again so much later, should nobody call it before."""
 
 
+_TRIGGERS = Trigger.__table__  # type: ignore[attr-defined]
+_DELIVERIES = Delivery.__table__  # type: ignore[attr-defined]
+
+
 def pending(column: Any) -> Any:
     """That a trigger's state is one of those, written into the SQL: SQLite uses an index of some rows only where the
     words of its condition stand in the query."""
@@ -31,9 +35,9 @@ def pending(column: Any) -> Any:
 def is_behind() -> Any:
     """That a delivery has an earlier event in front of it."""
     return exists().where(
-        col(Trigger.lane) == col(Delivery.lane),
-        col(Trigger.event_id) < col(Delivery.event_id),
-        pending(col(Trigger.state)),
+        _TRIGGERS.c.lane == _DELIVERIES.c.lane,
+        _TRIGGERS.c.event_id < _DELIVERIES.c.event_id,
+        pending(_TRIGGERS.c.state),
     )
 
 
@@ -42,7 +46,6 @@ _FRONTS = (
     .where(col(Trigger.lane).in_(bindparam("lanes", expanding=True)), pending(col(Trigger.state)))
     .group_by(col(Trigger.lane))
 )
-_DELIVERIES = Delivery.__table__  # type: ignore[attr-defined]
 _OTHER = _DELIVERIES.alias("other")
 _FIRST_WAITING = (
     select(func.min(_OTHER.c.event_id))

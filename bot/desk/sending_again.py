@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlmodel import Session, col
@@ -168,7 +169,12 @@ def send_second(tx: Tx, case: Case) -> None:
     key = f"{first.identity}:{second.digest[:16]}:{(before.generation if before else 0) + 1}"
     to = deliver.connector or ""
     delivery_id = _owe(tx, case, second, before, chosen, Verb.REPLAY, tx.policy, to, confirmed=True, key=key)
-    asked = {"delivery": delivery_id, "event": second.id, "because": chosen.because, "find_first": chosen.find_first}
+    asked: dict[str, Any] = {
+        "delivery": delivery_id,
+        "event": second.id,
+        "because": chosen.because,
+        "find_first": chosen.find_first,
+    }
     tx.record("delivery.replay_asked", case_id=case.id, confirmed=True, **asked)
     in_thread(tx, case, What.DELIVERY_ASKED, by=tx.actor.id, verb="replay", request=f"E-{second.id}")
 

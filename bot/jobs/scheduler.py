@@ -23,8 +23,9 @@ SWEEP_EVERY = 10.0
 RETRY_AFTER = timedelta(seconds=1)
 BREATH = 0.01
 """Seconds between two ticks of a loop, so that a storm of commits does not become a storm of looks."""
-RESTS = 4
-"""After a look in vain, this many times as long as it took: with much waiting, looking is no more than a fifth."""
+RESTS = 16
+"""After a look in vain, this many times as long as it took: with much waiting, all loops together look for no more than
+half of the time."""
 LONGEST_REST = 1.0
 STOPS_WITHIN = 10.0
 

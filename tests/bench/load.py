@@ -16,7 +16,7 @@ from functools import partial
 from itertools import count
 from time import perf_counter
 
-KINDS = ("single", "lists", "joined")
+KINDS = ("single", "lists", "joined", "events", "repeats")
 LIST_LENGTH = 100
 
 
@@ -78,9 +78,12 @@ def _length(head: bytes) -> int:
 
 
 def bodies(kind: str) -> Iterator[bytes]:
-    """Bodies without end: each report a case of its own (single, lists), or all of one case (joined)."""
+    """Bodies without end: each report a case of its own (single, lists), or all of one case (joined); each an event of
+    its own (events), or the same one again and again (repeats)."""
     for number in count():
-        if kind == "lists":
+        if kind in ("events", "repeats"):
+            yield json.dumps(event(0 if kind == "repeats" else number)).encode()
+        elif kind == "lists":
             reports = [report(number * LIST_LENGTH + at) for at in range(LIST_LENGTH)]
             yield json.dumps(reports).encode()
         else:
@@ -98,6 +101,18 @@ def report(number: int) -> dict[str, object]:
         "event": {"lead_id": f"lead-{number}", "tier": "enterprise", "country": "DE", "score": 87, "owner": None},
         "event_key": f"lead-routing:{number}",
         "links": ["https://crm.example.com/leads/" + str(number)],
+    }
+
+
+def event(number: int) -> dict[str, object]:
+    """An event of the usual size, of a workflow of the bench's own."""
+    return {
+        "order_id": f"ord-{number}",
+        "customer_id": f"cus-{number % 1000}",
+        "amount_cents": 4900 + number % 100,
+        "currency": "EUR",
+        "placed_at": "2026-11-23T09:00:00Z",
+        "lines": [{"sku": f"sku-{number % 7}", "count": 1}, {"sku": "sku-gift", "count": 2}],
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +48,16 @@ def workspace() -> Iterator[str]:
 
 
 @contextmanager
-def service(database_url: str, slack: str) -> Iterator[Running]:
+def service(
+    database_url: str, slack: str, *, policy: Path = ACME, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """The service on this database, ready."""
     port = free_port()
+    given = environment or {}
     environment = {
         "DATABASE_URL": database_url,
         "PORT": str(port),
-        "POINTSMAN_POLICY": str(ACME),
+        "POINTSMAN_POLICY": str(policy),
         "SLACK_API_URL": f"{slack}/api/",
         "SLACK_BOT_TOKEN": APP.bot_token,
         "SLACK_SIGNING_SECRET": APP.signing_secret,
@@ -63,6 +66,7 @@ def service(database_url: str, slack: str) -> Iterator[Running]:
     }
     for system in ("BILLING", "CRM", "MARKETING", "HELPDESK"):
         environment |= {f"{system}_URL": "http://127.0.0.1:9", f"{system}_TOKEN": TOKEN}
+    environment |= given
     with running("bot", "run", ready=f"http://127.0.0.1:{port}/readyz", environment=environment) as (process, took):
         yield Running(port, process, slack, took)
 
