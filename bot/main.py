@@ -20,6 +20,7 @@ from sqlmodel import col
 from bot.clock import Clock, SystemClock
 from bot.context import Context
 from bot.databases import open_migrated
+from bot.desk.connectors import ask_refused
 from bot.desk.desk import Desk
 from bot.desk.drills import next_due as next_drill_due
 from bot.desk.missing import next_due as next_outcome_due
@@ -34,6 +35,7 @@ from bot.jobs.outbox import Outbox
 from bot.jobs.policy import PolicyWatch
 from bot.jobs.scheduler import Loop, Scheduler
 from bot.logs import set_up_logs
+from bot.rules.actors import SYSTEM
 from bot.settings import Settings
 from bot.slack.app import SlackEdge, SlackFault
 from bot.slack.client import TIMEOUT, make_client
@@ -101,6 +103,7 @@ class Service:
         context = Context(self.desk, self._clock, self.desk.policies, self._settings)
         self._watch = PolicyWatch(self.desk, self._settings.policy)
         await self._first_policy()
+        await self.desk.run(ask_refused, None, actor=SYSTEM)
         caller = Caller()
         stack.push_async_callback(caller.close)
         self.slack = slack = await self._slack(context, stack)
@@ -141,6 +144,7 @@ class Service:
         outbox = Outbox(self.desk, self._clock, senders(context, slack.edge.client) if slack else {})
         stack.push_async_callback(outbox.stop)
         deliveries = Deliveries(self.desk, caller, self._environment)
+        stack.push_async_callback(deliveries.stop)
         baselines = Baselines(self.desk, caller, self._environment)
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),

@@ -48,12 +48,14 @@ class Deliveries:
         self._environment = environment
         self._flying: set[asyncio.Task[None]] = set()
         self._under_way: Counter[str] = Counter()
+        self._resolved: dict[tuple[str, str], tuple[Connector, Resolved]] = {}
 
     async def tick(self) -> int:
         """Starts all deliveries that are due and for which there is room, and returns how many those were. It does not
         wait for slow systems: what goes elsewhere does not stand behind them."""
         count = 0
         while sum(self._under_way.values()) < ROOM.in_all and (claimed := await self._claim()):
+            self._resolved.clear()
             for each in claimed:
                 self._start(each)
             count += len(claimed)
@@ -124,9 +126,14 @@ class Deliveries:
         return _hidden(_read(claimed, deliver, filled, answer, connector.name), request)
 
     def _connector(self, claimed: Claimed, name: str) -> tuple[Connector, Resolved]:
-        connector = claimed.policy.connectors[name]
-        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
-        return connector, resolve(connector, {each: value for each, value in said.items() if value})
+        """The connector with its secrets, which are read anew for each claim: a file may have another one now."""
+        known = self._resolved.get((claimed.policy.digest, name))
+        if known is None:
+            connector = claimed.policy.connectors[name]
+            said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
+            known = connector, resolve(connector, {each: value for each, value in said.items() if value})
+            self._resolved[claimed.policy.digest, name] = known
+        return known
 
 
 def _impossible(claimed: Claimed, because: str) -> Attempted:

@@ -41,7 +41,7 @@ DRILL = "🧪"
 DETAIL = 1500
 ROUTED = 400
 SENT_BECAUSE = 300
-WENT_WELL = ("delivered", "already_there")
+WENT_WELL = ("verifying", "delivered", "already_there")
 
 ACKNOWLEDGE = "case.acknowledge"
 RETRY = "case.retry"
@@ -170,6 +170,10 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
     if facts.held:
         events = "1 event is" if facts.held == 1 else f"{facts.held:,} events are"
         yield section(f":lock: *{events} in quarantine*: not delivered until somebody releases them.")
+    if facts.behind:
+        waits = "1 later event waits" if facts.behind == 1 else f"{facts.behind:,} later events wait"
+        about = f" of {quote(case.subject, 200)}" if case.subject else ""
+        yield section(f":hourglass: *{waits}* behind this one{about}; closing the case lets them go on without it.")
     if facts.sent:
         yield context(_sent(facts, facts.sent))
     if not case.is_open:
@@ -196,6 +200,7 @@ UNDER_WAY = ":arrows_counterclockwise: *{verb}*: under way"
 SENT = {
     "finding": ":arrows_counterclockwise: *{verb}*: the receiver is asked whether it has it",
     "sending": UNDER_WAY,
+    "verifying": ":white_check_mark: *{verb}* went through",
     "delivered": ":white_check_mark: *{verb}* went through",
     "already_there": ":white_check_mark: *{verb}*: nothing was sent, it is there already",
     "refused": ":x: *{verb}* was refused",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.desk import commands as desk
-from bot.rules.closing import REASONS
+from bot.rules.closing import DECISION_WORDS, REASONS
 from bot.slack.words import said
 from runbooks.lengths import Length, parse_length
 
@@ -276,11 +276,18 @@ def _priority(words: _Words) -> Typed:
 
 def _resolve(words: _Words) -> Typed:
     case_id, rest = words.case()
-    word, _, note = rest.partition(" ")
-    reason = word.lower().strip(",:").replace("-", "_")
-    if reason in REASONS:
-        return desk.Resolve(case_id, reason, said(note).strip())
-    return desk.Resolve(case_id, next(iter(REASONS)), said(rest))
+    reason, decision = "", ""
+    while rest:
+        word, _, after = rest.partition(" ")
+        word = word.lower().strip(",:").replace("-", "_")
+        if word in REASONS and not reason:
+            reason = word
+        elif word in DECISION_WORDS and not decision:
+            decision = word
+        else:
+            break
+        rest = after.strip()
+    return desk.Resolve(case_id, reason or next(iter(REASONS)), said(rest).strip(), decision)
 
 
 def _run(words: _Words) -> Typed:

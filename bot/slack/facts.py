@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from bot.desk.acting import roles_of_contract
+from bot.desk.lanes import waiting_behind
 from bot.desk.people import find_role, person_on_call
 from bot.desk.policies import Policies
 from bot.desk.sending_again import Possible, plans, possible
@@ -46,6 +47,8 @@ class CardFacts:
     possible: Possible
     coming: tuple[Coming, ...] = ()
     still: tuple[str, ...] = ()
+    behind: int = 0
+    """So many later events wait until its event is delivered, or it is closed."""
     sent: Delivery | None = None
     sent_at: datetime | None = None
     held: int = 0
@@ -77,6 +80,7 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
         possible=possible(session, case, now_policy) if case.is_open else NOTHING,
         coming=coming,
         still=tuple(timer.kind for timer in timers if timer.kind in LADDER_OF and timer.due_at is None),
+        behind=waiting_behind(session, case_id) if case.is_open else 0,
         sent=sent,
         sent_at=sent_at,
         held=held_of_cases(session, [case_id]).get(case_id, 0),

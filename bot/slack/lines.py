@@ -117,6 +117,19 @@ def _delivery_done(facts: Facts) -> str:
     return f":white_check_mark: The {facts.word('verb')} went through{status}{answered}."
 
 
+def _resolved(facts: Facts) -> str:
+    said = f"{facts.reason()}{facts.text('decision', '. ')}{facts.text('note', '. ', NOTE)}"
+    return f":white_check_mark: {facts.who('by')} resolved it: {said}"
+
+
+def _connector_back(facts: Facts) -> str:
+    held = int(facts.given.get("held") or 0)
+    going = {0: "Nothing is held any more", 1: "The event that is held goes on"}.get(
+        held, f"{held:,} held events go on"
+    )
+    return f":electric_plug: {facts.text('connector', most=80) or 'The system'} answers again. {going}.{_over(facts)}"
+
+
 def _delivery_failed(facts: Facts) -> str:
     status = f" with status {facts.given['status']}" if facts.given.get("status") else ""
     return (
@@ -186,7 +199,7 @@ SENTENCES: Mapping[What, Sentence] = {
     What.SNOOZE_OVER: lambda f: ":alarm_clock: The snooze is over.",
     What.NOTED: lambda f: f":memo: {f.who('by')}: {f.text('text', most=NOTE)}",
     What.STATE_CHANGED: lambda f: f":vertical_traffic_light: {f.who('by')}: {f.word('from')} → {f.word('to')}.",
-    What.RESOLVED: lambda f: f":white_check_mark: {f.who('by')} resolved it: {f.reason()}{f.text('note', '. ', NOTE)}",
+    What.RESOLVED: _resolved,
     What.FAILED: lambda f: f":no_entry: {f.who('by')} gave it up{f.text('reason', ': ', NOTE)}",
     What.REOPENED: lambda f: f":arrows_counterclockwise: {f.who('by')} opened it again{f.text('reason', ': ', NOTE)}",
     What.REMINDED: _reminded,
@@ -223,6 +236,7 @@ SENTENCES: Mapping[What, Sentence] = {
     ),
     What.POLICY_CHANGED: lambda f: ":scroll: The policy folder has no faults any more.",
     What.OUTCOME_CAME: _outcome_came,
+    What.CONNECTOR_BACK: _connector_back,
     What.OUTCOME_CONTRADICTS: lambda f: (
         f":twisted_rightwards_arrows: Another outcome of {f.text('whose', most=150)} says that it is done. "
         "Which of the two was last is not known: look there before you close this."
