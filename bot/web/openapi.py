@@ -7,6 +7,8 @@ from typing import Any
 
 from bot.web.bodies import MAX_BYTES
 from bot.web.cases import FIELDS, KNOWN_STATES
+from bot.web.cloud_events import BATCH, STRUCTURED
+from bot.web.events import MAX_EVENTS
 from bot.web.exceptions import MAX_REPORTS
 from bot.web.outcomes import MAX_OUTCOMES, STATES
 from bot.web.paging import MAX_PAGE, PAGE
@@ -84,10 +86,14 @@ def _paths() -> dict[str, Any]:
         "/v1/cases": {"get": _get("Cases, latest first", _object(cases=_list("Case"), next={}), _case_parameters())},
         "/v1/cases/{ref}": {"get": _get("One case", _ref("Case"), [_REF])},
         "/v1/cases/{ref}/audit": {"get": _get("Its audit trail", _object(entries={"type": "array"}), [_REF])},
+        "/v1/quarantine": {"get": _get("Events that are held", _object(events={"type": "array"}, next={}), _page())},
+        "/v1/events/{workflow}": {"post": _post_events()},
         "/v1/outcomes/{workflow}": {"post": _post_outcomes()},
         "/v1/outcomes": {"get": _get("Outcomes", _object(outcomes=_list("Outcome"), next={}), _outcomes())},
-        "/v1/quarantine": {"get": _get("Events that are held", _object(events={"type": "array"}, next={}), _page())},
         "/v1/workflows": {"get": _get("The contracts in force", _object(workflows={"type": "array"}))},
+        "/v1/workflows/{workflow}/rollout": {
+            "get": _get("How a contract is rolled out", _object(versions={"type": "array"}), [_WORKFLOW])
+        },
         "/v1/oncall": {"get": _get("Who is on call now", _object(oncall={"type": "array"}))},
         "/healthz": {"get": _get("The process is alive", _object(status={"type": "string"}), secured=False)},
         "/readyz": {"get": _get("It is able to work", _object(status={"type": "string"}), secured=False)},
@@ -118,13 +124,38 @@ def _post_exceptions() -> dict[str, Any]:
     }
 
 
+_WORKFLOW = {"name": "workflow", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _post_events() -> dict[str, Any]:
+    many = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": MAX_EVENTS}
+    result = _object(
+        event={"type": "string"},
+        status={"type": "string", "enum": ["accepted", "duplicate", "quarantined", "ignored"]},
+        case={"type": "string"},
+    )
+    body = {"schema": {"oneOf": [{"type": "object"}, many]}}
+    kinds = ("application/json", STRUCTURED, BATCH)
+    return {
+        "summary": "Takes in an event that triggers a workflow, or several",
+        "parameters": [_WORKFLOW],
+        "requestBody": {"required": True, "content": dict.fromkeys(kinds, body)},
+        "responses": {
+            "202": {
+                "description": "On disk",
+                "content": _json({"oneOf": [result, _object(results={"type": "array"})]}),
+            },
+            "default": _problem(),
+        },
+    }
+
+
 def _post_outcomes() -> dict[str, Any]:
     many = {"type": "array", "items": _ref("Outcome"), "minItems": 1, "maxItems": MAX_OUTCOMES}
     taken = {"oneOf": [_ref("Taken"), _object(results=_list("Taken"))]}
-    workflow = {"name": "workflow", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "summary": "Says what came of an event, or of several",
-        "parameters": [workflow],
+        "parameters": [_WORKFLOW],
         "requestBody": {"required": True, "content": _json({"oneOf": [_ref("Outcome"), many]})},
         "responses": {"202": {"description": "On disk", "content": _json(taken)}, "default": _problem()},
     }
