@@ -136,6 +136,7 @@ def _post_events() -> dict[str, Any]:
     )
     body = {"schema": {"oneOf": [{"type": "object"}, many]}}
     kinds = ("application/json", STRUCTURED, BATCH)
+    taken = {"oneOf": [result, _object(results={"type": "array"})]}
     return {
         "summary": "Takes in an event that triggers a workflow, or several",
         "parameters": [_WORKFLOW],
