@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlmodel import Session, col
 
-from bot.desk import quarantine, releasing
-from bot.desk.commands import Outcome
+from bot.desk import cases, quarantine, releasing
+from bot.desk.commands import Outcome, Resolve
 from bot.desk.desk import Desk
 from bot.desk.events import Arrival, Arrived, receive
 from bot.desk.kept import removed_from
@@ -195,6 +195,12 @@ async def test_who_has_nothing_to_do_with_it_may_not(story: Story) -> None:
         assert refused.code == "not_allowed"
         assert "Revenue Ops" in refused.text
     assert (await triggers(story))[0].state == "quarantined"
+
+
+async def test_what_is_held_by_a_closed_case_can_still_be_released(story: Story) -> None:
+    event_id, case_id = await held(story)
+    await story.do(cases.resolve, Resolve(case_id, "worked_around", "sent by hand"))
+    assert (await release(story, case_id, event_id)).facts["count"] == 1
 
 
 async def test_the_accountable_role_may(story: Story) -> None:

@@ -31,9 +31,12 @@ def test_the_table_and_the_database_know_the_same_states() -> None:
     assert {state.value for state in CLOSED} == set(CLOSED_IN_STORE)
 
 
-@pytest.mark.parametrize("action", [action for action in Action if action not in (Action.NOTE, Action.REOPEN)])
+ALWAYS = (Action.NOTE, Action.RELEASE)
+
+
+@pytest.mark.parametrize("action", [action for action in Action if action not in (*ALWAYS, Action.REOPEN)])
 @pytest.mark.parametrize("state", sorted(CLOSED))
-def test_a_closed_case_takes_only_notes_until_it_is_reopened(action: Action, state: State) -> None:
+def test_a_closed_case_takes_only_notes_and_releases_until_it_is_reopened(action: Action, state: State) -> None:
     refused = refusal(action, state)
     assert refused.code == "closed"
     assert refused.text.endswith("by Ada 3 min ago; reopen it with a reason.")

@@ -24,6 +24,7 @@ MAY = {
     Act.NOTE: {"anyone"},
     Act.ACKNOWLEDGE: RESPONDERS,
     Act.RUN: {"owner", "backup"},
+    Act.RELEASE: {"owner", "paged", "accountable", "steward"},
     Act.ESCALATE: RESPONDERS,
     Act.SNOOZE: RESPONDERS,
     Act.ASSIGN: RESPONDERS,

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rules.redaction import HIDDEN, as_shown, hides, masked, restored, struck_out, wholly_masked
@@ -81,6 +81,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     content=st.dictionaries(st.sampled_from(["a", "b", "a.b", "0"]), JSON),
     redact=st.lists(st.sampled_from(["a", "a.b", "/a/b", "/b/0", "/a~1b", "b.~", "0"])),
