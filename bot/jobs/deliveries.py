@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
 from sqlmodel import Session
 
 from bot.desk import deliveries
@@ -23,7 +24,7 @@ from bot.rules.drills import Receiver
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
 from bot.rules.sending import Verdict
 from bot.settings import SettingsFault, read_secret
-from runbooks.calls import Answer, Caller
+from runbooks.calls import KEPT_BYTES, Answer, Caller
 from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
 from runbooks.contracts import Deliver
 from runbooks.filling import Filled, fill
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 ROOM = Room(in_all=400, for_one=100)
 STOPS_WITHIN = 10.0
+LONGEST_PATH = 2000
 ERASED = "the event is about somebody whose data was erased: it cannot be sent any more"
 KEY_TOO_OLD = "it may have arrived, and the receiver may not know its key any more: it could do it twice"
 LONGEST_RETRY_AFTER = timedelta(hours=1)
@@ -123,7 +125,7 @@ class Deliveries:
         timeout = (deliver.timeout or connector.timeout).seconds
         headers = {"Idempotency-Key": claimed.idempotency_key} if claimed.phase == "sending" else {}
         answer = await self._caller.send(connector, resolved, filled, timeout=timeout, headers=headers)
-        return _hidden(_read(claimed, deliver, filled, answer, connector.name), request)
+        return _bounded(_hidden(_read(claimed, deliver, filled, answer, connector.name), request))
 
     def _connector(self, claimed: Claimed, name: str) -> tuple[Connector, Resolved]:
         """The connector with its secrets, which are read anew for each claim: a file may have another one now."""
@@ -174,14 +176,28 @@ def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer, co
         claimed,
         filled.on_record(),
         answer.status,
-        answer.text,
-        answer.error,
+        _storable(answer.text),
+        _storable(answer.error),
         verdict,
-        because,
+        _storable(because),
         random.random(),  # noqa: S311
         _heard(claimed, answer, verdict, connector),
         _retry_after(answer),
     )
+
+
+def _storable(text: str) -> str:
+    """What a system answered, without the characters that PostgreSQL cannot keep."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _bounded(came: Attempted) -> Attempted:
+    """The request as it is kept: of one that is too long, only where it went."""
+    size = len(to_json(came.request))
+    if size <= KEPT_BYTES:
+        return came
+    short = {name: str(came.request.get(name, ""))[:LONGEST_PATH] for name in ("method", "path")}
+    return replace(came, request={**short, "json": f"{size:,} bytes: its event has them"})
 
 
 def _heard(claimed: Claimed, answer: Answer, verdict: Verdict, connector: str) -> Heard | None:

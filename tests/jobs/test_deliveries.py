@@ -38,6 +38,7 @@ class Receiver:
     url: str = ""
     answers: list[Answer] = field(default_factory=list)
     found: bool = False
+    raw: bytes = b""
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
 
@@ -47,6 +48,8 @@ class Receiver:
             return web.json_response({"state": "completed"}, status=200 if self.found else 404)
         self.bodies.append(await request.json())
         status, body = self.answers.pop(0) if self.answers else (201, {"ok": True})
+        if self.raw:
+            return web.Response(body=self.raw, status=status, content_type="application/json")
         return web.json_response(body, status=status)
 
     @property
@@ -257,3 +260,26 @@ async def test_a_variable_that_is_not_set_is_said_in_the_thread(desk: Desk, rece
     dead = await last(desk)
     assert dead.state == "dead"
     assert "BILLING_URL" in dead.because
+
+
+async def test_an_answer_that_no_database_can_hold_is_kept_all_the_same(
+    desk: Desk, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    receiver.answers = [(422, {})]
+    receiver.raw = b'{"error": "nul \x00 here"}'
+    await retry(desk, await opened(desk))
+    await deliveries.drain()
+    refused = await last(desk)
+    assert (refused.state, refused.status) == ("refused", 422)
+
+
+async def test_of_a_request_that_is_too_long_only_its_place_is_kept(
+    desk: Desk, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    await retry(desk, await opened(desk, event=REFUND | {"amount_cents": "9" * 60_000}))
+    await deliveries.drain()
+    attempts = await desk.read(lambda session: session.execute(select(Attempt)).scalars().all())
+    sent = attempts[-1].request
+    assert (sent["method"], sent["path"]) == ("POST", "/refunds")
+    assert "its event has them" in sent["json"]
+    assert len(str(sent)) < 200
