@@ -142,10 +142,7 @@ def _post_events() -> dict[str, Any]:
         "parameters": [_WORKFLOW],
         "requestBody": {"required": True, "content": dict.fromkeys(kinds, body)},
         "responses": {
-            "202": {
-                "description": "On disk",
-                "content": _json({"oneOf": [result, _object(results={"type": "array"})]}),
-            },
+            "202": {"description": "On disk", "content": _json(taken)},
             "default": _problem(),
         },
     }
