@@ -168,6 +168,5 @@ async def _automate(stack: AsyncExitStack, panel: Panel, service: Service, envir
     panel.automations = Automations(
         http, pointsman=service.url, token=environment["MONITORS_SOURCE_TOKEN"], systems=urls
     )
-    stack.push_async_callback(panel.automations.close)
     panel.stage = Stage(panel.automations, panel.systems, panel.say)
     panel.service = service

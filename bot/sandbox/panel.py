@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from bot.clock import MovableClock
@@ -17,6 +17,7 @@ from bot.sandbox.company.automations import Automations
 from bot.sandbox.company.stories import STORIES, Stage
 from bot.sandbox.company.systems import Mode, System
 from bot.sandbox.workspace import SlackStandIn
+from store.contract_models import Expected
 from store.models import Case, Timer
 
 FIRST = (
@@ -95,7 +96,10 @@ class Panel:
             self._states[asked["id"]] = "done"
 
     async def _break(self, asked: dict[str, Any]) -> None:
-        self.systems[asked["name"]].mode = Mode(asked["mode"])
+        system = self.systems[asked["name"]]
+        system.mode = Mode(asked["mode"])
+        if system.mode is not Mode.LOSE_CALLBACKS:
+            await system.call_back_late()
 
     async def _move(self, asked: dict[str, Any]) -> None:
         by = timedelta(seconds=float(asked.get("advance", 0)))
@@ -135,7 +139,7 @@ class Panel:
 
 
 def _next_due(session: Session) -> tuple[datetime, str] | None:
-    """The next deadline of an open case, and what happens then."""
+    """The next deadline of an open case or of an awaited outcome, and what happens then."""
     nearest = (
         select(col(Timer.due_at), col(Timer.kind), col(Case.id))
         .join(Case, col(Case.id) == col(Timer.case_id))
@@ -143,7 +147,7 @@ def _next_due(session: Session) -> tuple[datetime, str] | None:
         .order_by(col(Timer.due_at))
         .limit(1)
     )
-    row = session.execute(nearest).first()
-    if row is None or row[0] is None:
-        return None
-    return row[0], f"C-{row[2]}: {DEADLINES[row[1]]}"
+    found = [(at, f"C-{case_id}: {DEADLINES[kind]}") for at, kind, case_id in session.execute(nearest)]
+    awaited = select(func.min(col(Expected.due_at))).where(col(Expected.due_at).is_not(None))
+    at = session.execute(awaited).scalar()
+    return min([*found, *([(at, "an outcome that did not come is missing")] if at else [])], default=None)

@@ -146,7 +146,7 @@ def _path(path: Path, line: Line, known: Names) -> str:
     unnamed = {Named.OTHER: " (as other)", Named.NOTHING: " (no route: to the role for what is unrouted)"}
     return cut(
         f"• *{spoken(path.failure_mode)}*{unnamed.get(path.named, '')}: {terms.priority} · {first}{route} · "
-        f"{_role(terms.owner, line, known)} · within {terms.acknowledge_within}, resolved within "
+        f"{_role(terms.owner, line, known)} · acknowledged within {terms.acknowledge_within}, resolved within "
         f"{terms.resolve_within}{books}",
         PATH,
     )

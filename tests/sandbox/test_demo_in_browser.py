@@ -202,10 +202,21 @@ def test_the_hints_go_when_they_were_followed(visitor: Visitor) -> None:
 
 def test_a_refund_whose_callback_was_lost_is_not_paid_twice(visitor: Visitor) -> None:
     visitor.play("refund")
-    visitor.see("#messages [data-ts]", "No callback for refund")
-    visitor.send_again("No callback for refund", "replay")
-    visitor.open_thread("No callback for refund")
+    visitor.see('[data-system="billing"]')
+    visitor.see("[data-next-due]", "an outcome that did not come is missing")
+    visitor.press("[data-clock-next]")
+    visitor.see("#messages [data-ts]", "No outcome came for cus_")
+    visitor.send_again("No outcome came for cus_", "replay")
+    visitor.open_thread("No outcome came for cus_")
     visitor.see("#thread-messages [data-ts]", "Nothing was sent: the receiver was asked, and it is there already")
+    visitor.page.locator("select[data-system=billing]").select_option("ok")
+    visitor.see("#thread-messages [data-ts]", "and it is done")
+
+
+def test_a_ticket_without_context_is_held_and_told_at_once(visitor: Visitor) -> None:
+    visitor.play("ticket")
+    visitor.see("#messages [data-ts]", "the customer is known")
+    visitor.see("#messages [data-ts]", "in quarantine")
 
 
 def test_a_thread_becomes_a_case_where_it_is(visitor: Visitor) -> None:
@@ -240,7 +251,7 @@ def test_a_message_has_a_menu_that_opens_a_case(visitor: Visitor) -> None:
 
 def test_silence_is_escalated_to_whoever_is_on_call(visitor: Visitor) -> None:
     visitor.play("lead")
-    visitor.open_thread("came without a tier")
+    visitor.open_thread("plan_tier came, tier was wanted")
     visitor.let_deadlines_pass_until("this is to be acknowledged by")
     visitor.let_deadlines_pass_until("Nobody has acknowledged it")
     visitor.see("#messages [data-ts]", "passed")
@@ -264,9 +275,9 @@ def test_the_clock_moves_by_its_buttons(visitor: Visitor) -> None:
 
 def test_what_somebody_may_not_is_told_to_them_alone(visitor: Visitor) -> None:
     visitor.play("lead")
-    visitor.see("#messages [data-ts]", "came without a tier")
+    visitor.see("#messages [data-ts]", "tier was wanted")
     visitor.act_as("U0GUS", "C0REVOPS")
-    visitor.on_card("came without a tier", "acknowledge")
+    visitor.on_card("tier was wanted", "acknowledge")
     visitor.see("#messages [data-ephemeral]", "Only visible to you")
     visitor.act_as("U0ADA")
     visitor.see("#messages [data-ts]", "Queued")
@@ -275,7 +286,7 @@ def test_what_somebody_may_not_is_told_to_them_alone(visitor: Visitor) -> None:
 
 def test_commands_and_the_home_tab_show_what_waits(visitor: Visitor) -> None:
     visitor.play("lead")
-    card = visitor.see("#messages [data-ts]", "came without a tier").inner_text()
+    card = visitor.see("#messages [data-ts]", "tier was wanted").inner_text()
     on_call = next(person for person in PEOPLE if f"{person.real_name} (on call)" in " ".join(card.split()))
     visitor.say("/case list all")
     visitor.see("#messages [data-ephemeral]", "All open cases (1)")
@@ -284,7 +295,7 @@ def test_commands_and_the_home_tab_show_what_waits(visitor: Visitor) -> None:
     visitor.act_as(on_call.id)
     visitor.read_direct_message()
     visitor.press("[data-tab=home]")
-    visitor.see("#home", "C-1 Lead")
+    visitor.see("#home", "C-1 plan_tier came")
     visitor.see("#home", f"Revenue Ops: {on_call.real_name}")
 
 

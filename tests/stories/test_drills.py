@@ -164,7 +164,6 @@ async def test_it_goes_on_after_a_restart(stage: Stage) -> None:
     ("name", "workflow", "why"),
     [
         (Name.SILENCE, "refund", "it has no freshness rule"),
-        (Name.TIMEOUT, "support-triage", "it has no trigger"),
         (Name.LOST_CALLBACK, "lead-routing", "its contract waits for no outcome"),
         (Name.TIMEOUT, "refunds", "there is no workflow 'refunds'; there are lead-routing, refund"),
     ],

@@ -51,8 +51,9 @@ STORIES = (
     Story(
         "refund",
         "2 · A refund's callback is lost",
-        "Billing pays and never says so. Press *Replay* on the card and read its thread: billing is asked first "
-        "whether it has the refund, so nobody is paid twice.",
+        "Billing pays and never says so. Press *To the next deadline*: its ten minutes pass, and that is a case. Press "
+        "*Replay* on the card: billing is asked first, so nobody is paid twice. Then set Billing to “OK” below: its "
+        "callback comes, late, and the case closes.",
         "#billing",
         "C0BILLING",
         "U0FAY",
@@ -69,8 +70,9 @@ STORIES = (
     Story(
         "lead",
         "4 · A lead lost its tier",
-        "A form field was renamed, and a lead went to the wrong team. Let nobody answer: press *To the next deadline* "
-        "a few times and watch reminders, then direct messages.",
+        "A form field was renamed, and the lead would have gone to the wrong team. It is held: press *Quarantine* on "
+        "the card to mend and release it. Or let nobody answer: press *To the next deadline* a few times and watch "
+        "reminders, then direct messages.",
         "#revenue-ops",
         "C0REVOPS",
         "U0BEN",
@@ -78,16 +80,18 @@ STORIES = (
     Story(
         "ticket",
         "5 · A VIP ticket without context",
-        "The CRM does not know the customer. Such tickets wait in a queue as P3; a rule of the contract makes this "
-        "one P1 and tells the people of the data steward role at once, by direct message.",
+        "A ticket came whose customer nobody knows: a precondition of its contract is not met, and it is held. Such "
+        "tickets wait in a queue as P3; a rule makes this one P1 and tells the data steward at once, in a direct "
+        "message.",
         "#revenue-ops",
         "C0REVOPS",
         "U0CLEO",
     ),
     Story(
         "storm",
-        "6 · Forty failures at once",
-        "The same failure forty times in a second: one case, one card, one count.",
+        "6 · A property is renamed: forty renewals at once",
+        "The CRM calls `renewal_date` now `renewal_dt`. Forty events do not fit: one case, one card, one count, and "
+        "nothing is lost. Press *Quarantine* on the card, take `renewal_date` from `renewal_dt`, and release all.",
         "#revenue-ops",
         "C0REVOPS",
         "U0ADA",
@@ -129,9 +133,8 @@ class Stage:
 
     async def _refund(self, number: int) -> None:
         self._set("billing", Mode.LOSE_CALLBACKS)
-        await self._automations.refund(
-            {"refund_id": f"re_{700 + number}", "customer_id": f"cus_{number}", "amount_cents": 4_900}
-        )
+        refund = {"refund_id": f"re_{700 + number}", "customer_id": f"cus_{number}", "amount_cents": 4_900}
+        await self._automations.announce("refund", refund)
 
     async def _thread(self, number: int) -> None:
         first = await self._say(
@@ -145,17 +148,17 @@ class Stage:
         await self._say("U0DEE", "C0SUPPORT", "Not us. Does anybody know where this stands?", first)
 
     async def _lead(self, number: int) -> None:
-        await self._automations.new_lead({"lead_id": f"lead_{300 + number}", "plan_tier": "vip", "source": "webinar"})
+        lead = {"lead_id": f"lead_{300 + number}", "plan_tier": "vip", "source": "webinar"}
+        await self._automations.announce("lead-routing", lead)
 
     async def _ticket(self, number: int) -> None:
-        await self._automations.new_ticket(
-            {"ticket_id": f"T-{90 + number}", "contact_id": f"con_{number}", "tier": "vip"}
-        )
+        ticket = {"ticket_id": f"T-{90 + number}", "contact_id": f"con_{number}", "tier": "vip"}
+        await self._automations.announce("support-triage", ticket)
 
     async def _storm(self, number: int) -> None:
-        event = {"account_id": f"acct_{number}99", "account_status": "active", "renewal_dt": "2027-01-20"}
-        for _ in range(40):
-            await self._automations.renewal_notice(event)
+        accounts = [f"acct_{number}{each:02}" for each in range(40)]
+        renewal = {"account_status": "active", "renewal_dt": "2027-01-20"}
+        await self._automations.announce("renewal-notice", *({"account_id": each, **renewal} for each in accounts))
 
     def _set(self, name: str, mode: Mode) -> None:
         self._systems[name].mode = mode
