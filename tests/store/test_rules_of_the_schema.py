@@ -17,6 +17,8 @@ OVERRIDE = {"rota": "r", "start_at": AT, "person": "U0ADA", "made_by": "U0ADA", 
 MESSAGE = {"kind": "card", "key": "k", "channel": "C0", "created_at": AT, "not_before_at": AT}
 DELIVERY = {
     "case_id": 1,
+    "workflow": "refund",
+    "connector": "billing",
     "event_id": 1,
     "generation": 1,
     "idempotency_key": "k",

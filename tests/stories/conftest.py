@@ -42,6 +42,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch, compiled_once: Callable[[Mapping
     for place in ("bot.desk.policies", "bot.desk.policing", "bot.main"):
         monkeypatch.setattr(f"{place}.load", compiled_once)
     monkeypatch.setattr("bot.jobs.scheduler.BREATH", 0)
+    monkeypatch.setattr("bot.jobs.scheduler.RESTS", 0)
 
 
 @pytest.fixture

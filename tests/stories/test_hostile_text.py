@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.workspace import BOT_USER, Message, check_blocks
-from tests.stories.company import ADA, BILLING, FAY, SUPPORT, ZOE
+from tests.stories.company import ADA, BILLING, CLEO, FAY, SUPPORT, ZOE
 from tests.stories.stage import Stage
 
 TEXTS = {
@@ -58,7 +58,7 @@ async def test_hostile_reports_make_harmless_cards(stage: Stage, kind: str) -> N
     )
     await stage.press(FAY, "Replay", on=ref)
     await stage.advance(minutes=11)
-    _is_harmless(stage, allowed={FAY})
+    _is_harmless(stage, allowed={FAY, CLEO})  # billing may keep another text, which is a conflict for its stewards
     assert f"P1 · {ref} · T" in stage.card(ref).shown
     assert stage.card(ref).blocks
     if kind == "template":
