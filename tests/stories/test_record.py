@@ -58,7 +58,7 @@ async def test_the_record_of_a_whole_case_holds(stage: Stage, verify: Verify) ->
     ref = await _a_case_from_its_opening_to_its_end(stage)
     code, said = await verify()
     assert code == 0
-    assert re.fullmatch(r"ok: every entry holds \(\d+ in 2 chains\)\n", said)
+    assert re.fullmatch(r"ok: every entry holds \(\d+ in 3 chains\)\n", said)
     assert await verify("--case", ref) == (0, "ok: every entry holds (9 in 1 chain)\n")
     assert stage.actions(ref) == [
         "case.opened",
