@@ -309,6 +309,7 @@ def test_the_link_of_a_message_leads_to_it(visitor: Visitor) -> None:
 
 def test_what_is_written_to_the_app_directly_is_answered_there(visitor: Visitor) -> None:
     visitor.play("renewal")
+    visitor.see("#messages [data-ts]", "Queued")
     visitor.read_direct_message()
     visitor.say("show C-1")
     visitor.see("#messages [data-ts]", "Open the card of C-1")
