@@ -32,7 +32,9 @@ async def known(story: Story, **row: Any) -> None:
 
 @pytest.mark.parametrize("who", [ADA, BEN, DEE, ELI], ids=lambda who: who.id)
 async def test_owners_and_the_accountable_may_acknowledge(story: Story, who: Actor) -> None:
-    await story.do(cases.acknowledge, Acknowledge(await story.opened()), who)
+    case_id = await story.opened()
+    await story.do(cases.acknowledge, Acknowledge(case_id), who)
+    assert (await story.case(case_id)).acknowledged_by == who.id
 
 
 @pytest.mark.parametrize("who", [FAY, STRANGER], ids=lambda who: who.id)
@@ -49,6 +51,7 @@ async def test_anyone_who_is_paged_may_act(story: Story) -> None:
     case_id = await story.opened()
     await story.tell_to_act(case_id, "U0NOBODY")
     await story.do(cases.acknowledge, Acknowledge(case_id), STRANGER)
+    assert (await story.case(case_id)).acknowledged_by == STRANGER.id
 
 
 async def test_only_the_owner_and_the_backup_that_was_told_send_again(story: Story) -> None:
@@ -81,7 +84,9 @@ async def test_guests_and_strangers_may_not_even_note(story: Story, who: str) ->
 
 
 async def test_a_guest_whom_a_role_lists_may_act(story: Story) -> None:
-    await story.do(cases.acknowledge, Acknowledge(await story.opened()), outside("U0ADA"))
+    case_id = await story.opened()
+    await story.do(cases.acknowledge, Acknowledge(case_id), outside("U0ADA"))
+    assert (await story.case(case_id)).acknowledged_by == "U0ADA"
 
 
 async def test_a_guest_in_a_user_group_or_on_a_rota_alone_may_not(story_where: Told) -> None:
@@ -98,6 +103,7 @@ async def test_a_member_named_by_email_is_known_by_it(story_where: Told) -> None
     await known(story, id="U0NEWADA", email="ada@acme.example")
     case_id = await story.opened()
     await story.do(cases.acknowledge, Acknowledge(case_id), person("U0NEWADA"))
+    assert (await story.case(case_id)).acknowledged_by == "U0NEWADA"
 
 
 async def test_an_override_puts_somebody_on_call(story: Story) -> None:

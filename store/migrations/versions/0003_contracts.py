@@ -314,3 +314,7 @@ def _triggers() -> None:
     _partial("triggers_in_quarantine", "triggers", ["workflow", "event_id"], where="state = 'quarantined'")
     op.create_index("triggers_of_case", "triggers", ["case_id", "event_id"])
     _partial("triggers_of_drills", "triggers", ["workflow", "received_at"], where="is_drill")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("a database goes back by its backup")
