@@ -8,8 +8,10 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
+import store.closing_models
 import store.contract_models
-import store.models  # noqa: F401
+import store.models
+import store.run_models  # noqa: F401
 from store.engines import engine_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -126,6 +126,10 @@ class Case(SQLModel, table=True):
     resolution: str | None = None
     reopened: int = 0
     is_drill: bool = False
+    overridden_by: str | None = None
+    override_reason: str | None = None
+    follows_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
+    """The case whose post-mortem this is an action of."""
     channel: str
     thread_ts: str | None = None
     card_ts: str | None = None

@@ -6,7 +6,9 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-import store.contract_models  # noqa: F401
+import store.closing_models
+import store.contract_models
+import store.run_models  # noqa: F401
 from store.engines import engine_for
 
 

@@ -11,7 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Inspector, inspect, text
 from sqlmodel import SQLModel
 
-import store.contract_models  # noqa: F401
+import store.closing_models
+import store.contract_models
+import store.run_models  # noqa: F401
 from store.engines import engine_for
 from store.migrate import migrate
 from tests.postgres import Postgres

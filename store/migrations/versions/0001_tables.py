@@ -215,6 +215,9 @@ def _cases_columns() -> list[sa.Column[Any]]:
         sa.Column("resolution", sa.String(), nullable=True),
         sa.Column("reopened", sa.Integer(), nullable=False),
         sa.Column("is_drill", sa.Boolean(), nullable=False),
+        sa.Column("overridden_by", sa.String(), nullable=True),
+        sa.Column("override_reason", sa.String(), nullable=True),
+        sa.Column("follows_id", BIG, nullable=True),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("thread_ts", sa.String(), nullable=True),
         sa.Column("card_ts", sa.String(), nullable=True),
@@ -227,6 +230,7 @@ def _cases_rules() -> list[sa.Constraint]:
     return [
         sa.PrimaryKeyConstraint("id", name="cases_pkey"),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="cases_event_id_fkey"),
+        sa.ForeignKeyConstraint(["follows_id"], ["cases.id"], name="cases_follows_id_fkey"),
         sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="cases_policy_digest_fkey"),
         _one_of("priority", "P1", "P2", "P3", "P4"),
         _one_of("route", "auto_fix", "owner_queue", "on_call"),
