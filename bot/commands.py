@@ -51,7 +51,8 @@ def init(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Every fault on standard output; 1 if there is one."""
+    """Every fault on standard output; 1 if there is one. Then what can hardly be meant, and after the line that says
+    that all is well what is left to the defaults."""
     from runbooks.policy import PolicyFaults, load, read_folder
 
     try:
@@ -69,6 +70,8 @@ def check(arguments: argparse.Namespace) -> int:
         _count(policy.sources, "source"),
     )
     print(f"ok: {', '.join(parts)}")
+    for note in policy.notes:
+        print(f"note: {note}")
     return 0
 
 

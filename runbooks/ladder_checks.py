@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from runbooks.contracts import Contract, Handling, Mode
 from runbooks.faults import Fault
 from runbooks.folder import Folder
-from runbooks.raised_modes import without_route
+from runbooks.raised_modes import left_to_default, named_without_route
 from runbooks.shape_faults import Loc, Source, key_at
 from runbooks.team import LadderStep, Role, Team
 from runbooks.yaml_source import Node
@@ -116,12 +116,25 @@ def _roles_without_people(folder: Folder, team: Team) -> Iterator[Fault]:
             yield folder.team.fault(key, f'the role "{name}" has no people', "add members, usergroup or on_call")
 
 
+def unnamed(folder: Folder, contracts: Mapping[str, Contract]) -> Iterator[Fault]:
+    """What the machine can report by a contract that leaves it to the defaults."""
+    for name, contract in contracts.items():
+        source, modes = folder.workflows[name], left_to_default(contract)
+        if source and modes:
+            yield _no_route(source, modes)
+
+
+def _no_route(source: Source, modes: Sequence[str]) -> Fault:
+    own = source.root.find("exceptions")
+    place = key_at(source.root, ("exceptions",)) if own else source.root
+    it, goes = ("it", "it goes") if len(modes) == 1 else ("them", "they go")
+    message = f"no route for {', '.join(modes)}: {goes} to defaults.unrouted as P3"
+    return source.fault(place, message, f"name {it} under exceptions, or other for all that is not named")
+
+
 def _modes_without_route(source: Source, team: Team, contract: Contract) -> Iterator[Fault]:
-    if unnamed := without_route(contract):
-        own = source.root.find("exceptions")
-        place = key_at(source.root, ("exceptions",)) if own else source.root
-        message = f"no route for {', '.join(unnamed)}: they go to defaults.unrouted as P3"
-        yield source.fault(place, message, "name them under exceptions, or other for all that is not named")
+    if modes := named_without_route(contract):
+        yield _no_route(source, modes)
     for name, mode in contract.exceptions.items():
         owner = mode.owner or contract.owners.steward
         if mode.route == "on_call" and not people_of(team.roles[owner]):

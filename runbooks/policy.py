@@ -15,7 +15,7 @@ from runbooks.faults import Fault, PolicyFaults
 from runbooks.files import ConnectorsFile, calendar_files, fields_of, read_team
 from runbooks.folder import Folder, reachable_runbooks
 from runbooks.general_rules import general_rules
-from runbooks.ladder_checks import unreachable
+from runbooks.ladder_checks import unnamed, unreachable
 from runbooks.parsing import parse_folder
 from runbooks.reading import read_folder
 from runbooks.runbook import Runbook
@@ -34,9 +34,9 @@ __all__ = ["Fault", "Policy", "PolicyFaults", "digest_of", "load", "read_folder"
 class Policy:
     """A whole folder, in which every name that is used exists.
 
-    `files` is what it was loaded from, `digest` its digest_of. `warnings` are sorted by place; those of them after
-    which somebody may hear of no case are `dead_ends`. `event_schemas` are those of the workflows that have a trigger,
-    by workflow.
+    `files` is what it was loaded from, `digest` its digest_of. `warnings` are what can hardly be meant, `notes` what is
+    left to the defaults; those of both after which somebody may hear of no case are `dead_ends`. All are sorted by
+    place. `event_schemas` are those of the workflows that have a trigger, by workflow.
     """
 
     digest: str
@@ -49,6 +49,7 @@ class Policy:
     templates: Mapping[str, str]
     files: Mapping[str, str]
     warnings: tuple[Fault, ...]
+    notes: tuple[Fault, ...]
     dead_ends: tuple[Fault, ...]
 
 
@@ -135,8 +136,8 @@ def _rules(folder: Folder, files: Mapping[str, str]) -> Iterator[Iterable[Fault]
 
 def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
     contracts = {name: _contract(folder, name, shape) for name, shape in parts.contracts.items()}
-    dead_ends = sorted(unreachable(folder, parts.team, contracts), key=_place)
-    warnings = [*dead_ends, *unused(folder)]
+    out_of_reach, notes = list(unreachable(folder, parts.team, contracts)), list(unnamed(folder, contracts))
+    warnings = [*out_of_reach, *unused(folder)]
     return Policy(
         digest=digest_of(files),
         team=parts.team,
@@ -148,7 +149,8 @@ def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
         templates={_stem(name): text for name, text in files.items() if name.startswith("templates/")},
         files=dict(files),
         warnings=tuple(sorted(warnings, key=_place)),
-        dead_ends=tuple(dead_ends),
+        notes=tuple(sorted(notes, key=_place)),
+        dead_ends=tuple(sorted([*out_of_reach, *notes], key=_place)),
     )
 
 

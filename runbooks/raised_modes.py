@@ -1,6 +1,6 @@
-"""Which failure modes the machine itself can report by a contract."""
+"""Which failure modes a contract can come to: those that it names, and those that the machine itself reports by it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from runbooks.contracts import OTHER, Contract
 
@@ -11,16 +11,26 @@ def raised_modes(contract: Contract) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_raised(contract)))
 
 
-def without_route(contract: Contract) -> tuple[str, ...]:
-    """Those of them that it neither names nor has an `other` for: they go to the role for what is unrouted."""
-    named = contract.exceptions
-    return () if OTHER in named else tuple(mode for mode in raised_modes(contract) if mode not in named)
+def named_without_route(contract: Contract) -> tuple[str, ...]:
+    """The modes that the contract itself gives to what does not meet a precondition, and says no more of."""
+    return _without_route(contract, _of_preconditions(contract))
+
+
+def left_to_default(contract: Contract) -> tuple[str, ...]:
+    """The modes that the machine can report by the contract and that it leaves to the role for what is unrouted."""
+    named = named_without_route(contract)
+    return tuple(mode for mode in _without_route(contract, raised_modes(contract)) if mode not in named)
+
+
+def _without_route(contract: Contract, modes: Iterable[str]) -> tuple[str, ...]:
+    routed = contract.exceptions
+    return () if OTHER in routed else tuple(dict.fromkeys(mode for mode in modes if mode not in routed))
 
 
 def _raised(contract: Contract) -> Iterator[str]:
     if contract.trigger:
         yield from ("schema_drift", "duplicate")
-    yield from (each.otherwise for each in contract.preconditions if each.otherwise != "ignore")
+    yield from _of_preconditions(contract)
     if contract.deliver:
         yield "delivery_failed"
         yield from ("conflict",) if contract.deliver.verify else ()
@@ -30,3 +40,7 @@ def _raised(contract: Contract) -> Iterator[str]:
         yield "missed"
     if contract.freshness:
         yield "stale"
+
+
+def _of_preconditions(contract: Contract) -> Iterator[str]:
+    return (each.otherwise for each in contract.preconditions if each.otherwise != "ignore")

@@ -153,6 +153,19 @@ def test_check_needs_no_environment_and_tells_all_faults(tmp_path: Path) -> None
     assert {line.partition(":")[0] for line in ended.out.splitlines()} >= {"team.yml", "connectors.yml"}
 
 
+def test_what_is_left_to_the_defaults_is_noted_after_all_is_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_starter(tmp_path)
+    [contract] = (tmp_path / "workflows").iterdir()
+    contract.write_text(contract.read_text().replace("  other:", "  odd:"))
+    assert main(["check", str(tmp_path)]) == 0
+    ok, note = capsys.readouterr().out.splitlines()
+    assert ok.startswith("ok: 1 workflow")
+    assert note.startswith(f"note: workflows/{contract.name}:")
+    assert "no route for schema_drift, duplicate" in note
+
+
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "none")]) == 1
     assert "none:1:1: cannot be read: No such file or directory" in capsys.readouterr().out

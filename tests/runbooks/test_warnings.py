@@ -5,6 +5,7 @@ import pytest
 from runbooks.policy import load
 from tests.runbooks.good_folder import GOOD, edited
 
+WITHOUT_OTHER = GOOD["workflows/refund.yml"].replace("  other:", "  odd:")
 WARNED = [
     (
         "team.yml",
@@ -66,15 +67,26 @@ def test_a_mode_whose_route_reaches_nobody_is_warned_of() -> None:
     )
 
 
-def test_a_mode_that_the_machine_can_report_and_nobody_routes_is_warned_of() -> None:
-    contract = GOOD["workflows/refund.yml"].replace("  other:", "  odd:")
-    [warning] = load({**GOOD, "workflows/refund.yml": contract}).warnings
-    place, _, said = str(warning).partition(": ")
-    assert place == "workflows/refund.yml:49:1"
-    assert said == (
-        "no route for schema_drift, duplicate, conflict, outcome_missing, outcome_failed, missed, stale: they go to "
-        "defaults.unrouted as P3; name them under exceptions, or other for all that is not named"
+def test_what_the_machine_can_report_and_the_contract_leaves_to_the_defaults_is_noted() -> None:
+    policy = load({**GOOD, "workflows/refund.yml": WITHOUT_OTHER})
+    [note] = policy.notes
+    assert str(note) == (
+        "workflows/refund.yml:49:1: no route for schema_drift, duplicate, conflict, outcome_missing, outcome_failed, "
+        "missed, stale: they go to defaults.unrouted as P3; name them under exceptions, or other for all that is not "
+        "named"
     )
+    assert policy.warnings == ()
+    assert policy.dead_ends == (note,)
+
+
+def test_a_mode_that_a_precondition_names_and_nobody_routes_is_warned_of() -> None:
+    policy = load(
+        {**GOOD, "workflows/refund.yml": WITHOUT_OTHER.replace("otherwise: ignore", "otherwise: precondition_failed")}
+    )
+    [warning], [note] = policy.warnings, policy.notes
+    assert "no route for precondition_failed: it goes to defaults.unrouted as P3" in str(warning)
+    assert "precondition_failed" not in str(note)
+    assert policy.dead_ends == (warning, note)
 
 
 def test_a_step_that_reaches_somebody_new_for_one_owner_alone_is_no_warning() -> None:
