@@ -33,6 +33,7 @@ from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.outbox import Outbox
 from bot.jobs.policy import PolicyWatch
+from bot.jobs.runs import Runs
 from bot.jobs.scheduler import Loop, Scheduler
 from bot.logs import set_up_logs
 from bot.rules.actors import SYSTEM
@@ -146,6 +147,8 @@ class Service:
         deliveries = Deliveries(self.desk, caller, self._environment)
         stack.push_async_callback(deliveries.stop)
         baselines = Baselines(self.desk, caller, self._environment)
+        runs = Runs(self.desk, caller, self._environment)
+        stack.push_async_callback(runs.stop)
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),
             Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
@@ -153,6 +156,7 @@ class Service:
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("baselines", baselines.tick, baselines.next_due),
+            Loop("runs", runs.tick, runs.next_due),
             Loop("drills", lambda: drills.tick(self.desk), next_drill_due, every=LOOKS_FOR_DRILLS_EVERY),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),

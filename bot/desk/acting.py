@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.actors import Kind
 from bot.rules.lifecycle import Action, Found, State, check
-from bot.rules.permissions import Act, Denied, Standing, may
+from bot.rules.permissions import Act, Denied, Standing, may, may_run
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
 from runbooks.policy import Policy
@@ -169,6 +169,17 @@ def allow(tx: Tx, case: Case, act: Act) -> None:
     if tx.actor.kind is not Kind.PERSON:
         return
     verdict = may(act, actor=tx.actor, standing=standing(tx, case))
+    if isinstance(verdict, Denied):
+        raise Refused("not_allowed", f"{case.ref}: {verdict.because}", case_id=case.id)
+
+
+def check_right(tx: Tx, case: Case, allowed: Sequence[str]) -> None:
+    """Passes if the actor is among those whom a runbook's `allow` names. Raises `Refused` that names who may."""
+    if tx.actor.kind is not Kind.PERSON:
+        return
+    named = [tx.policy.team.roles[name] for name in allowed if name in tx.policy.team.roles]
+    mine = roles_among(tx, named)
+    verdict = may_run(allowed, actor=tx.actor, standing=standing(tx, case), named=named, mine=mine)
     if isinstance(verdict, Denied):
         raise Refused("not_allowed", f"{case.ref}: {verdict.because}", case_id=case.id)
 

@@ -16,6 +16,7 @@ from bot.desk.connectors import Result
 from bot.desk.deliveries import Claimed, deliver_of
 from bot.desk.endings import Ending, tell_cases, undelivered_first, verified, well_ended
 from bot.desk.people import find_role
+from bot.desk.runs.waking import wake_senders
 from bot.desk.tx import Tx
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard
 from bot.rules.routing import terms
@@ -91,6 +92,7 @@ def _follow(tx: Tx, endings: Sequence[Ending]) -> None:
     undelivered_first(tx, [each for each in first if not each.is_done and each.case_id is None])
     tell_cases(tx, [each for each in first if each.case_id is not None])
     verified(tx, [each for each in endings if each.is_verified])
+    wake_senders(tx, {each.delivery_id for each in endings} | {each.event_id for each in endings})
 
 
 _NAMES = ("id", "state", "attempts", "case_id", "event_id", "verb", "key_born_at", "status", "connector")

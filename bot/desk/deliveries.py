@@ -19,6 +19,7 @@ from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.drills import Receiver
 from bot.rules.redaction import restored
+from bot.rules.repair import Mending, mended
 from bot.rules.sending import is_too_old
 from runbooks.contracts import Contract, Deliver
 from runbooks.policy import Policy
@@ -41,6 +42,7 @@ COLUMNS = (
     "policy_digest",
     "key_born_at",
     "because",
+    "content",
 )
 
 
@@ -261,6 +263,8 @@ def _taken() -> Any:
 def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any], *, is_drill: bool) -> Claimed:
     policy = tx.policies.compiled(tx.session, row.policy_digest)
     event = restored(kept.shown, kept.removed) if kept.removed else kept.shown
+    if row.content:
+        event = mended(event, Mending(values=row.content))
     is_old = _is_key_old(tx, row, deliver_of(policy, row.workflow))
     return Claimed(
         id=row.id,

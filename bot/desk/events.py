@@ -16,6 +16,7 @@ from bot.desk.intake import Report, report_many
 from bot.desk.kept import Came, keep
 from bot.desk.once import KeyReused, Submission, once
 from bot.desk.rollouts import Applied, Rollouts
+from bot.desk.runs.waking import wake_waiting
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.admission import Admission, Verdict, admit, lane, sameness
@@ -156,6 +157,7 @@ def take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
     deliveries.owe_first(tx, [_first(each) for each in fresh if _is_delivered(each)])
     _count(tx, [(each, before) for each, before in again if each.digest == before.digest])
     _report_conflicts(tx, other)
+    wake_waiting(tx, {each.arrival.workflow for each in fresh})
     return [_answer(each, known[each.key]) for each in judged]
 
 

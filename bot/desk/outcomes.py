@@ -18,6 +18,7 @@ from bot.desk.intake import report_policy_fault
 from bot.desk.kept import content_digest
 from bot.desk.once import KeyReused, Submission, once
 from bot.desk.people import find_role
+from bot.desk.runs.waking import wake_waiting
 from bot.desk.settling import Awaited, Heard, awaited, settle_all, write
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor, source
@@ -121,6 +122,7 @@ def _take_in(tx: Tx, came: Sequence[Came]) -> list[Taken]:
         if each.read.fault and not each.heard:
             report_policy_fault(tx, each.came.workflow, each.read.fault)
     _keep(tx, fresh)
+    wake_waiting(tx, {each.came.workflow for each in fresh})
     return [_answer(each, waiting, events) for each in outcomes]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from bot.desk import connectors
 from bot.desk.acting import Acting, begin, finish
 from bot.desk.commands import Outcome
 from bot.desk.deliveries import deliver_of
+from bot.desk.kept import content_digest
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.permissions import Act
@@ -23,6 +25,7 @@ from runbooks.contracts import Deliver
 from runbooks.policy import Policy
 from store.contract_models import Trigger
 from store.models import Case, Delivery, Event
+from store.sealing import desk_key
 
 FATES = {
     "delivered": Fate.DELIVERED,
@@ -123,6 +126,29 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
     return finish(tx, acting, What.DELIVERY_ASKED, facts)
 
 
+def owe_again(
+    tx: Tx, case: Case, verb: Verb, event_id: int, *, confirmed: bool, changes: Mapping[str, Any] | None = None
+) -> int:
+    """What a run's step sends: the event once more, with these fields of it (by JSON pointer) changed; the delivery.
+    Raises `Refused` as `ask_retry` does."""
+    policy = tx.policy_of(case) if verb is Verb.RETRY else tx.policy
+    deliver = deliver_of(policy, case.workflow)
+    if deliver is None:
+        raise Refused("nothing_to_send", _nothing(case, verb))
+    event, last = tx.session.get_one(Event, event_id), _last(tx.session, event_id)
+    chosen = _plan(verb, event, last, deliver, tx.now)
+    if chosen is None:
+        raise Refused("under_way", f"E-{event_id} is being sent already.")
+    if chosen.confirm and not confirmed:
+        raise Refused("needs_confirmation", chosen.confirm)
+    key = None
+    if changes:
+        digest = content_digest(desk_key(tx.session), [event.digest, dict(changes)])
+        key = f"{event.key or f'event-{event.id}'}:{digest[:16]}:{(last.generation if last else 0) + 1}"
+    to = deliver.connector or ""
+    return _owe(tx, case, event, last, chosen, verb, policy, to, confirmed=confirmed, key=key, changes=changes)
+
+
 def plans(session: Session, case: Case, *, policy: Policy, of_case: Policy, now: datetime) -> dict[Verb, Plan]:
     """What Retry (by the contract that the case was opened with) and Replay (by that of now) would do at the moment."""
     if case.event_id is None:
@@ -216,6 +242,7 @@ def _owe(
     *,
     confirmed: bool,
     key: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> int:
     generation = (last.generation if last else 0) + 1
     row = {
@@ -229,7 +256,7 @@ def _owe(
         "key_born_at": _born_at(tx, event, last, chosen),
         "policy_digest": policy.digest,
         "state": "finding" if chosen.find_first else "sending",
-        "content": None,
+        "content": dict(changes) if changes else None,
         "asked_by": tx.actor.id,
         "asked_at": tx.now,
         "confirmed": confirmed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,6 +63,8 @@ class Denied:
 
 ANYONE = frozenset({Act.SHOW, Act.OPEN, Act.NOTE})
 OWNER, PAGED, ACCOUNTABLE, STEWARD, BACKUP = "owner", "paged", "accountable", "steward", "backup"
+ON_CALL = "on_call"
+_PARTS = (OWNER, ON_CALL, BACKUP, ACCOUNTABLE, STEWARD)
 _RESPONDERS = (OWNER, PAGED, ACCOUNTABLE, STEWARD)
 _RIGHTS: dict[Act, tuple[str, ...]] = {
     Act.RUN: (OWNER, BACKUP),
@@ -85,6 +88,25 @@ def may(act: Act, *, actor: Actor, standing: Standing) -> Allowed | Denied:
     enough = _RIGHTS.get(act, _RESPONDERS)
     right = next((right for right in enough if _has(right, standing)), None)
     return Allowed(right) if right else Denied(f"You cannot {act.value}: {_who_may(enough, standing)} can.")
+
+
+def may_run(
+    allowed: Sequence[str], *, actor: Actor, standing: Standing, named: Sequence[Role], mine: frozenset[str]
+) -> Allowed | Denied:
+    """Whether the actor may run a runbook whose `allow` says so: parts in the case (`owner`, `on_call`, `backup`,
+    `accountable`, `steward`), roles, or `anyone`. `named` are the roles that it names, `mine` those of them that the
+    actor is in."""
+    if not actor.is_ours and not standing.is_listed:
+        return Denied(f"You cannot {Act.RUN.value}{_why_not(actor)}")
+    if "anyone" in allowed:
+        return Allowed("anyone")
+    rights = tuple(dict.fromkeys(OWNER if each == ON_CALL else each for each in allowed if each in _PARTS))
+    right = next((right for right in rights if _has(right, standing)), None)
+    if right or mine:
+        return Allowed(right or sorted(mine)[0])
+    titles = [role.title for role in named]
+    who = " or ".join(filter(None, (_who_may(rights, standing) if rights else "", ", ".join(titles))))
+    return Denied(f"You cannot {Act.RUN.value}: {who} can.")
 
 
 def _why_not(actor: Actor) -> str:

@@ -46,3 +46,10 @@ class What(StrEnum):
     MISSED_CAME = "missed_came"  # ids, came, left
     CENSUS_ASKED = "census_asked"
     DRILL_OVER = "drill_over"  # caught
+    RUN_STARTED = "run_started"  # by, runbook, run
+    RUN_DONE = "run_done"  # runbook, because, counts
+    RUN_FAILED = "run_failed"  # runbook, because, counts
+    RUN_UNDONE = "run_undone"  # runbook, because
+    RUN_PROPOSED = "run_proposed"  # runbook
+    RUN_SAYS = "run_says"  # runbook, text
+    RUN_ASKS = "run_asks"  # runbook, text, step

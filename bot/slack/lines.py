@@ -181,6 +181,15 @@ def _events(count: int) -> str:
     return "1 event" if count == 1 else f"{count:,} events"
 
 
+def _counted(facts: Facts) -> str:
+    """For how many events a run was carried out."""
+    counts = facts.given.get("counts") or {}
+    done, failed = int(counts.get("done") or 0), int(counts.get("failed") or 0)
+    if not done and not failed:
+        return ""
+    return f" for {_events(done)}" + (f"; for {_events(failed)} it was not" if failed else "")
+
+
 SENTENCES: Mapping[What, Sentence] = {
     What.ACKNOWLEDGED: lambda f: (
         f":eyes: {f.who('by')} {'still has' if f.given.get('again') else 'has'} it until {f.at('until')}."
@@ -249,6 +258,17 @@ SENTENCES: Mapping[What, Sentence] = {
         f":test_tube: The drill is over: {'it was caught' if f.given.get('caught') else 'it was *missed*'}. "
         "Nobody has to do anything."
     ),
+    What.RUN_STARTED: lambda f: f":arrow_forward: {f.who('by')} started {f.text('runbook', most=150)}.",
+    What.RUN_DONE: lambda f: f":white_check_mark: {f.text('runbook', most=150)} is done{_counted(f)}.",
+    What.RUN_FAILED: lambda f: (
+        f":x: {f.text('runbook', most=150)} did not go through{f.text('because', ': ', 300)}{_counted(f)}."
+    ),
+    What.RUN_UNDONE: lambda f: f":rewind: {f.text('runbook', most=150)} was taken back{f.text('because', ': ', 300)}.",
+    What.RUN_PROPOSED: lambda f: (
+        f":bulb: {f.text('runbook', most=150)} would go on now; the card shows what it would do. It waits for a yes."
+    ),
+    What.RUN_SAYS: lambda f: f":speech_balloon: {f.text('runbook', most=150)}: {f.text('text', most=NOTE)}",
+    What.RUN_ASKS: lambda f: f":question: {f.text('runbook', most=150)} asks: {f.text('text', most=NOTE)}",
     What.CENSUS_ASKED: lambda f: f":incoming_envelope: The census could be asked again.{_over(f)}",
 }
 

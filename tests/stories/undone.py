@@ -16,6 +16,7 @@ from runbooks.policy import Policy
 from store.columns import Instant
 from store.contract_models import Baseline, ConnectorState, Drill, Expected, Release, Trigger
 from store.models import Case, Delivery, Owed, Timer
+from store.run_models import Run
 
 
 class Left(Enum):
@@ -59,6 +60,7 @@ def _question() -> Any:
         select(col(Release.id)).where(col(Release.due_at) <= NOW).exists(),
         select(col(Drill.id)).where(col(Drill.state) == "asked").exists(),
         select(col(Baseline.workflow)).where(is_looked_at_now).exists(),
+        select(col(Run.id)).where(or_(col(Run.due_at) <= NOW, col(Run.lease_until) > NOW)).exists(),
     )
     return select(is_work, _may_leave())
 
@@ -116,6 +118,7 @@ def next_due(session: Session, now: datetime) -> datetime | None:
         select(func.min(col(Baseline.due_at))).where(col(Baseline.due_at) > now),
         select(func.min(col(Baseline.again_at))).where(col(Baseline.again_at) > now),
         select(func.min(col(Baseline.lease_until))).where(col(Baseline.lease_until) > now),
+        select(func.min(col(Run.due_at))).where(col(Run.due_at) > now),
         select(func.min(col(Owed.not_before_at))).where(is_owed, col(Owed.not_before_at) > now),
         select(func.min(col(Owed.lease_until))).where(is_sending, col(Owed.lease_until) > now),
     )

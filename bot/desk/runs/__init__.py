@@ -1,0 +1,1 @@
+"""Runbooks under way: started, carried on step by step, waiting, taken back, over."""

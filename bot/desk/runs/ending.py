@@ -1,0 +1,60 @@
+"""A run is over: what is told, and what follows from it, by what it was begun for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.desk.commands import Escalate
+from bot.desk.escalations import escalate
+from bot.desk.runs.calling import record
+from bot.desk.runs.rows import Going
+from bot.desk.runs.waking import wake_parent
+from bot.desk.telling import in_thread
+from bot.desk.tx import Tx
+from bot.rules.actors import SYSTEM
+from bot.rules.refusals import Refused
+from bot.rules.saying import What
+from runbooks.engine import End
+
+SAID: Mapping[End, What] = {
+    End.DONE: What.RUN_DONE,
+    End.FAILED: What.RUN_FAILED,
+    End.STOPPED: What.RUN_FAILED,
+    End.UNDONE: What.RUN_UNDONE,
+}
+
+
+def end(tx: Tx, going: Going, how: End, because: str) -> None:
+    """The run is over. Whoever waits for it goes on; its case is told."""
+    run = going.run
+    run.state, run.because = how.value, because
+    run.ended_at, run.due_at, run.lease_until = tx.now, None, None
+    record(tx, going, f"run.{how.value}", because=because, counts=dict(run.counts))
+    if going.case is not None:
+        facts: dict[str, Any] = {"runbook": going.runbook.title, "because": because, "counts": dict(run.counts)}
+        in_thread(tx, going.case, SAID[how], **facts)
+        tx.owe_card(going.case.id, going.case.channel)
+    wake_parent(tx, run.id or 0)
+    FOLLOWS.get(run.cause, _nothing)(tx, going, how)
+
+
+def _nothing(tx: Tx, going: Going, how: End) -> None:
+    return
+
+
+def _pressed(tx: Tx, going: Going, how: End) -> None:
+    """A run that somebody pressed and that failed: the next step of the case's ladder comes now, unless the runbook
+    says to stop there."""
+    if how is not End.FAILED or going.case is None or not going.case.is_open:
+        return
+    part = Tx(tx.session, tx.now, SYSTEM, tx.policies)
+    try:
+        escalate(part, Escalate(going.case.id))
+    except Refused:
+        return
+    part.flush()
+
+
+FOLLOWS: dict[str, Callable[[Tx, Going, End], None]] = {"pressed": _pressed}
+"""What follows, by what the run was begun for."""

@@ -1,0 +1,37 @@
+"""`for_each: event`: a run is carried out once for each event of its case that was held when it began."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from bot.desk.runs.rows import Going, see_item
+from bot.desk.tx import Tx
+from runbooks.engine import End, Over
+from store.contract_models import Trigger
+from store.queries.quarantine import HELD
+
+
+def next_item(tx: Tx, going: Going, ended: Over | None = None) -> bool:
+    """Goes on to the next event that is held, and counts what became of the one before (`ended`); whether there is
+    one. After a failure there is none where the runbook says to stop."""
+    run = going.run
+    if run.upto_id is None:
+        return False
+    if ended is not None:
+        word = "done" if ended.end is End.DONE else "failed"
+        run.counts = {**run.counts, word: run.counts.get(word, 0) + 1}
+    if ended is not None and ended.end is not End.DONE and going.runbook.on_failure == "stop":
+        return False
+    held = select(col(Trigger.event_id)).where(
+        col(Trigger.case_id) == run.case_id,
+        col(Trigger.state) == HELD,
+        col(Trigger.event_id) > (run.item_id or 0),
+        col(Trigger.event_id) <= run.upto_id,
+    )
+    item = tx.session.execute(held.order_by(col(Trigger.event_id)).limit(1)).scalar()
+    if item is None:
+        return False
+    run.item_id, run.position = item, 0
+    see_item(tx, going)
+    return True

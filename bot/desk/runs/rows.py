@@ -1,0 +1,235 @@
+"""A run within a transaction: its row, locked, its steps, and what its texts and conditions see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import col
+
+from bot.desk.deliveries import case_names
+from bot.desk.kept import Kept, removed_from
+from bot.desk.tx import Tx
+from bot.rules.redaction import restored
+from runbooks.engine import At, Begun, Progress
+from runbooks.policy import Policy
+from runbooks.runbook import Runbook, Step
+from store.models import Case, Event
+from store.queries.quarantine import held_of_cases, misfit_of_case
+from store.run_models import Run, RunStep
+from store.sealing import Sealed, ToSeal, seal, unseal
+
+_RUNS = Run.__table__  # type: ignore[attr-defined]
+_STEPS = RunStep.__table__  # type: ignore[attr-defined]
+_EVENTS = Event.__table__  # type: ignore[attr-defined]
+_CHANGING = (
+    "event_id",
+    "mode",
+    "state",
+    "position",
+    "item_id",
+    "upto_id",
+    "counts",
+    "because",
+    "due_at",
+    "lease_until",
+    "gives_up_at",
+    "waits_for_yes_since",
+    "started_at",
+    "ended_at",
+)
+_STEP_CHANGING = (
+    "state",
+    "generation",
+    "key_born_at",
+    "attempts",
+    "ended_at",
+    "until_at",
+    "response",
+    "sealed",
+    "because",
+    "link_id",
+)
+_CASE_OF = select(_RUNS.c.case_id).where(_RUNS.c.id == bindparam("id"))
+_CASE = select(Case).where(col(Case.id) == bindparam("id")).with_for_update().execution_options(populate_existing=True)
+_RUN = select(_RUNS).where(_RUNS.c.id == bindparam("id")).with_for_update()
+_OF_RUN = (
+    select(_STEPS)
+    .where(_STEPS.c.run_id == bindparam("run_id"), _STEPS.c.item_id == bindparam("item_id"))
+    .order_by(_STEPS.c.position)
+)
+_EVENT = select(_EVENTS.c.id, _EVENTS.c.content, _EVENTS.c.sealed, _EVENTS.c.subject_key).where(
+    _EVENTS.c.id == bindparam("id")
+)
+_SAVED = (
+    update(_RUNS)
+    .where(_RUNS.c.id == bindparam("_id"))
+    .values(
+        version=_RUNS.c.version + 1, **{name: bindparam(f"_{name}", type_=_RUNS.c[name].type) for name in _CHANGING}
+    )
+)
+_STEP_SAVED = (
+    update(_STEPS)
+    .where(_STEPS.c.id == bindparam("_id"))
+    .values(**{name: bindparam(f"_{name}", type_=_STEPS.c[name].type) for name in _STEP_CHANGING})
+)
+
+
+@dataclass(slots=True)
+class Going:
+    """A run that is being moved. `steps` are those of the event that it is at; `kept` None: it is about no event."""
+
+    run: Run
+    policy: Policy
+    runbook: Runbook
+    steps: dict[int, RunStep]
+    case: Case | None
+    kept: Kept | None
+    about: Mapping[str, Any]
+    removed_responses: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
+
+    @property
+    def item_id(self) -> int:
+        """The event of a `for_each` that it is at; 0 where it has none."""
+        return self.run.item_id or 0
+
+    @property
+    def event_id(self) -> int | None:
+        """The event that it is about now."""
+        return self.run.item_id or self.run.event_id
+
+    def step(self, position: int) -> Step:
+        """The step of the runbook at this place."""
+        return self.runbook.steps[position]
+
+    def progress(self) -> Progress:
+        """The run as the engine sees it."""
+        begun = {
+            position: Begun(At(row.state), row.until_at, row.kind == "pause", row.because)
+            for position, row in self.steps.items()
+        }
+        return Progress(self.runbook, begun, self.run.state == "undoing", self._gives_up_at())
+
+    def _gives_up_at(self) -> Any:
+        return None if self.run.waits_for_yes_since else self.run.gives_up_at
+
+    def touch(self, position: int, **values: Any) -> RunStep:
+        """Changes a step; it is written with the run."""
+        row = self.steps[position]
+        for name, value in values.items():
+            setattr(row, name, value)
+        self.changed.add(position)
+        return row
+
+
+def load(tx: Tx, run_id: int) -> Going | None:
+    """The run, locked after its case, as whoever acts on a case locks it first; None: there is none."""
+    connection = tx.session.connection()
+    case_id = connection.execute(_CASE_OF, {"id": run_id}).scalar()
+    case = tx.session.execute(_CASE, {"id": case_id}).scalar_one() if case_id else None
+    row = connection.execute(_RUN, {"id": run_id}).one_or_none()
+    if row is None:
+        return None
+    run = Run(**row._mapping)
+    policy = tx.policies.compiled(tx.session, run.policy_digest)
+    going = Going(run, policy, policy.runbooks[run.runbook], {}, case, None, _about(tx, case))
+    see_item(tx, going)
+    return going
+
+
+def see_item(tx: Tx, going: Going) -> None:
+    """Reads the steps and the event that the run is at now."""
+    run = going.run
+    rows = tx.session.connection().execute(_OF_RUN, {"run_id": run.id, "item_id": going.item_id})
+    going.steps = {row.position: RunStep(**row._mapping) for row in rows}
+    going.kept = _kept(tx, going.event_id)
+    going.removed_responses = _unsealed(tx, going)
+
+
+def _kept(tx: Tx, event_id: int | None) -> Kept | None:
+    if event_id is None:
+        return None
+    event = tx.session.connection().execute(_EVENT, {"id": event_id}).one_or_none()
+    return Kept(event.content, removed_from(tx.session, [event])[0]) if event else None
+
+
+def _about(tx: Tx, case: Case | None) -> dict[str, Any]:
+    if case is None:
+        return {}
+    held = held_of_cases(tx.session, [case.id]).get(case.id, 0)
+    return case_names(case, quarantined=held, misfit=misfit_of_case(tx.session, case.id))
+
+
+def names_of(tx: Tx, going: Going, *, shown: bool) -> dict[str, Any]:
+    """What the run's texts and conditions see; `shown`: as it may be said to people."""
+    event: dict[str, Any] = {}
+    if going.kept:
+        event = dict(going.kept.shown) if shown else restored(going.kept.shown, going.kept.removed or {})
+    steps = {row.name: {"response": _response(going, row, shown)} for row in going.steps.values()}
+    return {
+        "event": event,
+        "case": going.about,
+        "inputs": going.run.inputs,
+        "steps": steps,
+        "asker": going.run.asked_by,
+        "now": tx.now,
+    }
+
+
+def _response(going: Going, row: RunStep, shown: bool) -> Any:
+    sealed = going.removed_responses.get(row.position)
+    return row.response if shown or sealed is None else sealed
+
+
+def begin(tx: Tx, going: Going, position: int, *, state: str = "under_way") -> RunStep:
+    """The step at this place is begun."""
+    step = going.step(position)
+    row: dict[str, Any] = {
+        "run_id": going.run.id,
+        "item_id": going.item_id,
+        "position": position,
+        "name": step.name,
+        "kind": step.kind,
+        "state": state,
+        "generation": 1,
+        "attempts": 0,
+        "started_at": tx.now,
+        "because": "",
+    }
+    row["id"] = tx.session.connection().execute(insert(_STEPS).returning(_STEPS.c.id), row).scalar_one()
+    going.steps[position] = RunStep(**row)
+    return going.steps[position]
+
+
+def save(tx: Tx, going: Going) -> None:
+    """Writes the run and what changed of its steps."""
+    run, connection = going.run, tx.session.connection()
+    connection.execute(_SAVED, {"_id": run.id, **{f"_{name}": getattr(run, name) for name in _CHANGING}})
+    run.version += 1
+    rows = [going.steps[position] for position in sorted(going.changed)]
+    if rows:
+        values = [{"_id": row.id, **{f"_{name}": getattr(row, name) for name in _STEP_CHANGING}} for row in rows]
+        connection.execute(_STEP_SAVED, values)
+    going.changed = set()
+
+
+def seal_response(tx: Tx, going: Going, position: int, whole: Mapping[str, Any]) -> None:
+    """Keeps what a step got where it may not be shown as it is, under the key of the event's subject."""
+    event_id = going.event_id
+    key = tx.session.connection().execute(_EVENT, {"id": event_id}).one().subject_key if event_id else None
+    if event_id and key:
+        going.touch(position, sealed=seal(tx.session, [ToSeal(event_id, key, whole)], at=tx.now)[0])
+        going.removed_responses[position] = whole
+
+
+def _unsealed(tx: Tx, going: Going) -> dict[int, Mapping[str, Any]]:
+    having = [row for row in going.steps.values() if row.sealed]
+    event_id = going.event_id
+    if not having or event_id is None:
+        return {}
+    key = tx.session.connection().execute(_EVENT, {"id": event_id}).one().subject_key
+    opened = unseal(tx.session, [Sealed(event_id, key, row.sealed or "") for row in having])
+    return {row.position: values for row, values in zip(having, opened, strict=True) if values is not None}

@@ -1,0 +1,174 @@
+"""Runs begin: pressed by a person, or owed by what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlmodel import col
+
+from bot.desk import clocks
+from bot.desk.acting import Acting, begin, check_right, finish
+from bot.desk.commands import Outcome
+from bot.desk.deliveries import case_names
+from bot.desk.kept import removed_from
+from bot.desk.tx import Tx
+from bot.rules.permissions import Act
+from bot.rules.redaction import restored
+from bot.rules.refusals import Refused
+from bot.rules.saying import What
+from runbooks.inputs import WrongInputs, read_inputs
+from runbooks.policy import Policy
+from runbooks.runbook import Runbook
+from store.contract_models import Trigger
+from store.models import Case, Event
+from store.queries.quarantine import HELD, held_of_cases, misfit_of_case
+from store.run_models import Run, RunStep
+
+_RUNS = Run.__table__  # type: ignore[attr-defined]
+_COLUMNS = tuple(column.name for column in _RUNS.columns if column.name != "id")
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Carry out a runbook of the case. `inputs` are what the form has; `confirmed`: a person said yes to what may
+    happen twice."""
+
+    case_id: int
+    runbook: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    confirmed: bool = False
+    request_key: str | None = None
+
+
+class InputsRefused(Refused):
+    """Inputs that cannot be taken: what is wrong with each, by its name."""
+
+    def __init__(self, wrong: Mapping[str, str], case_id: int) -> None:
+        words = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+        super().__init__("wrong_inputs", f"{words}.", case_id=case_id)
+        self.wrong = dict(wrong)
+
+
+def offered(policy_of_case: Policy, policy: Policy, case: Case) -> dict[str, tuple[Runbook, Policy]]:
+    """The runbooks of the case's failure mode, in their order, each as it is now; one that the policy of now has no
+    more is as it was when the case was opened."""
+    names = clocks.terms(policy_of_case, case).runbooks
+    found = {}
+    for name in names:
+        by = policy if name in policy.runbooks else policy_of_case
+        found[name] = by.runbooks[name], by
+    return found
+
+
+def start(tx: Tx, command: StartRun) -> Outcome:
+    """The run is owed; it begins after the commit, or when it was approved. Refused for somebody whom the runbook does
+    not allow, for inputs that cannot be taken (`InputsRefused`), and while the same runbook is under way."""
+    acting = begin(tx, command, Act.NOTE)
+    if isinstance(acting, Outcome):
+        return acting
+    case = acting.case
+    runbook, policy = _find(tx, case, command.runbook)
+    _check(tx, acting, runbook)
+    try:
+        inputs = read_inputs(runbook, command.inputs)
+    except WrongInputs as wrong:
+        raise InputsRefused(wrong.wrong, case.id) from None
+    run_id = owe_run(tx, pressed(tx, case, runbook, policy, inputs, confirmed=command.confirmed))
+    tx.record("run.asked_for", case_id=case.id, run=run_id, runbook=runbook.name, policy=policy.digest)
+    return finish(tx, acting, What.RUN_STARTED, {"by": tx.actor.id, "runbook": runbook.title, "run": run_id})
+
+
+def _find(tx: Tx, case: Case, name: str) -> tuple[Runbook, Policy]:
+    found = offered(tx.policy_of(case), tx.policy, case)
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise Refused("no_such_runbook", f"{case.ref} has no runbook {name!r}; it has: {known}.", case_id=case.id)
+    return found[name]
+
+
+def _check(tx: Tx, acting: Acting, runbook: Runbook) -> None:
+    case = acting.case
+    if case.is_drill:
+        raise Refused("drill", f"{case.ref} is a drill: nothing of it may leave. It closes by itself.")
+    if not case.is_open:
+        raise Refused("closed", f"{case.ref} is closed; reopen it with a reason to run {runbook.title}.")
+    check_right(tx, case, runbook.allow)
+    busy = select(col(Run.id)).where(
+        col(Run.case_id) == case.id, col(Run.runbook) == runbook.name, col(Run.ended_at).is_(None)
+    )
+    if tx.session.execute(busy.limit(1)).first():
+        raise Refused("under_way", f"{runbook.title} is under way on {case.ref}; its card shows how far it is.")
+
+
+def pressed(tx: Tx, case: Case, runbook: Runbook, policy: Policy, inputs: Mapping[str, Any], *, confirmed: bool) -> Run:
+    """The run of a runbook that somebody pressed."""
+    return of_case(tx, case, runbook, policy, cause="pressed", inputs=inputs, confirmed=confirmed)
+
+
+def of_case(
+    tx: Tx,
+    case: Case,
+    runbook: Runbook,
+    policy: Policy,
+    *,
+    cause: str,
+    inputs: Mapping[str, Any] | None = None,
+    confirmed: bool = False,
+) -> Run:
+    """The run of a runbook on a case. With `for_each` it is carried out for the events that are held now."""
+    upto = _last_held(tx, case.id) if runbook.for_each else None
+    if runbook.for_each and upto is None:
+        raise Refused("nothing_held", f"Nothing of {case.ref} is held in quarantine any more.", case_id=case.id)
+    return Run(
+        case_id=case.id,
+        event_id=case.event_id,
+        workflow=case.workflow,
+        runbook=runbook.name,
+        policy_digest=policy.digest,
+        cause=cause,
+        mode=runbook.mode,
+        asked_by=tx.actor.id,
+        asked_at=tx.now,
+        inputs=dict(inputs or {}),
+        state="running",
+        upto_id=upto,
+        counts={"confirmed": 1} if confirmed else {},
+        due_at=tx.now,
+    )
+
+
+def _last_held(tx: Tx, case_id: int) -> int | None:
+    held = select(col(Trigger.event_id)).where(col(Trigger.case_id) == case_id, col(Trigger.state) == HELD)
+    return tx.session.execute(held.order_by(col(Trigger.event_id).desc()).limit(1)).scalar()
+
+
+def owe_run(tx: Tx, run: Run) -> int:
+    """Writes the run, which is carried out after the commit; its number."""
+    if run.due_at is None and run.state == "running":
+        run.due_at = tx.now
+    row = {name: getattr(run, name) for name in _COLUMNS}
+    return int(tx.session.connection().execute(insert(_RUNS).returning(_RUNS.c.id), row).scalar_one())
+
+
+def take_up(tx: Tx, run_id: int) -> None:
+    """A run that failed goes on at the step that failed, which is tried anew."""
+    failed = update(RunStep).where(col(RunStep.run_id) == run_id, col(RunStep.state) == "failed")
+    again = failed.values(state="under_way", attempts=0, generation=RunStep.generation + 1, key_born_at=None)
+    tx.session.execute(again.execution_options(synchronize_session=False))
+    goes_on = update(Run).where(col(Run.id) == run_id)
+    values = goes_on.values(state="running", ended_at=None, due_at=tx.now, because="", version=Run.version + 1)
+    tx.session.execute(values.execution_options(synchronize_session=False))
+
+
+def form_names(tx: Tx, case: Case, *, shown: bool = True) -> dict[str, Any]:
+    """What the defaults of a runbook's form see, before there is a run."""
+    held = held_of_cases(tx.session, [case.id]).get(case.id, 0)
+    about = case_names(case, quarantined=held, misfit=misfit_of_case(tx.session, case.id))
+    event: Mapping[str, Any] = {}
+    if case.event_id and (row := tx.session.get(Event, case.event_id)):
+        removed = {} if shown else removed_from(tx.session, [row])[0] or {}
+        event = restored(row.content, removed)
+    return {"event": event, "case": about, "asker": tx.actor.id, "now": tx.now}

@@ -1,0 +1,227 @@
+"""Runs go on: each in a savepoint of its own, so that a poisoned one stops alone. A run is claimed by lease, moved as
+far as it goes without a request, and then hands out the errand that comes next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from bot.desk.runs.acts import carry_out, done, look
+from bot.desk.runs.calling import Answered, Errand, Sending, fail, record, send, take_in
+from bot.desk.runs.ending import end
+from bot.desk.runs.items import next_item
+from bot.desk.runs.rows import Going, begin, load, names_of, save
+from bot.desk.runs.shadowing import proposes
+from bot.desk.runs.waking import LOOKS_AGAIN_IN
+from bot.desk.tx import Tx
+from runbooks.engine import Do, Over, Then, next_step
+from runbooks.steps import KINDS
+from runbooks.steps.shape import Call
+from runbooks.templates import ExpressionFault, Missing
+from store.columns import Instant
+from store.database import Stale
+from store.run_models import Run
+from store.together import savepoint
+
+log = logging.getLogger(__name__)
+
+MOST_STEPS = 60
+"""So many steps of a run are taken in one transaction; then others have their turn."""
+_RUNS = Run.__table__  # type: ignore[attr-defined]
+_NOW = bindparam("now", type_=Instant)
+_DUE = select(_RUNS.c.id).where(_RUNS.c.due_at <= _NOW).order_by(_RUNS.c.due_at, _RUNS.c.id).limit(bindparam("limit"))
+_SOME = select(_RUNS.c.id).where(_RUNS.c.due_at <= _NOW).limit(1)
+_STOPPED = (
+    update(_RUNS)
+    .where(_RUNS.c.id == bindparam("_id"))
+    .values(
+        state="failed",
+        because=bindparam("_because"),
+        due_at=None,
+        lease_until=None,
+        ended_at=bindparam("_now", type_=Instant),
+        version=_RUNS.c.version + 1,
+    )
+)
+
+
+def some_are_due(session: Session, now: datetime) -> bool:
+    """Whether a claim may find something."""
+    return session.connection().execute(_SOME, {"now": now}).first() is not None
+
+
+def claim(tx: Tx, limit: int) -> list[Errand]:
+    """Moves at most `limit` runs that are due, longest due first; the errands that they come to are the caller's until
+    their leases end. One whose errand was never answered comes to the same errand again, under the same key."""
+    ids = tx.session.connection().execute(_DUE, {"now": tx.now, "limit": limit}).scalars().all()
+    errands = [_alone(tx, run_id, _if_due) for run_id in ids]
+    return [errand for errand in errands if errand is not None]
+
+
+def answered(tx: Tx, came: Sequence[Answered]) -> list[Errand | None]:
+    """Takes in what errands came to, and gives each run's next one. An answer that comes after another process took
+    the run over changes nothing."""
+    return [_alone(tx, each.errand.run_id, _taking_in(each)) for each in came]
+
+
+def _alone(tx: Tx, run_id: int, move: Callable[[Tx, Going], Errand | None]) -> Errand | None:
+    part = Tx(tx.session, tx.now, tx.actor, tx.policies)
+    try:
+        with savepoint(tx.session.connection(), "run"):
+            going = load(part, run_id)
+            errand = move(part, going) if going else None
+            part.flush()
+            return errand
+    except (Stale, DBAPIError):
+        raise
+    except Exception as fault:
+        log.exception("a run failed", extra={"run_id": run_id})
+        _poisoned(tx, run_id, f"a fault of our own ({type(fault).__name__}), see the log")
+        return None
+
+
+def _poisoned(tx: Tx, run_id: int, because: str) -> None:
+    """A run that cannot be carried on stops alone, and says so."""
+    tx.session.connection().execute(_STOPPED, {"_id": run_id, "_because": because, "_now": tx.now})
+    row = tx.session.connection().execute(select(_RUNS).where(_RUNS.c.id == run_id)).one()
+    if row.case_id is not None:
+        tx.record("run.failed", case_id=row.case_id, run=run_id, runbook=row.runbook, because=because)
+    else:
+        tx.record("run.failed", workflow=row.workflow, run=run_id, runbook=row.runbook, because=because)
+
+
+def _if_due(tx: Tx, going: Going) -> Errand | None:
+    due_at = going.run.due_at
+    return move(tx, going) if due_at is not None and due_at <= tx.now else None
+
+
+def _taking_in(came: Answered) -> Callable[[Tx, Going], Errand | None]:
+    def take(tx: Tx, going: Going) -> Errand | None:
+        if going.run.version != came.errand.version or going.item_id != came.errand.item_id:
+            return None
+        take_in(tx, going, came)
+        assert going.run.due_at
+        if going.run.due_at > tx.now:
+            save(tx, going)
+            return None
+        return move(tx, going)
+
+    return take
+
+
+def move(tx: Tx, going: Going) -> Errand | None:
+    """Takes the run as far as it goes now, and writes it; the errand that it comes to."""
+    going.run.lease_until, going.run.due_at = None, tx.now
+    errand = _move(tx, going)
+    save(tx, going)
+    return replace(errand, version=going.run.version) if errand else None
+
+
+def _move(tx: Tx, going: Going) -> Errand | None:
+    if going.run.started_at is None:
+        _begin_run(tx, going)
+    for _ in range(MOST_STEPS):
+        if going.run.state not in ("running", "undoing"):
+            return None
+        decided = _decide(tx, going)
+        if isinstance(decided, Over):
+            _over(tx, going, decided)
+            continue
+        errand = _take(tx, going, decided)
+        if errand or going.run.due_at is None or going.run.due_at > tx.now:
+            return errand
+    return None
+
+
+def _begin_run(tx: Tx, going: Going) -> None:
+    going.run.started_at = tx.now
+    if going.run.upto_id is not None:
+        next_item(tx, going)
+    record(tx, going, "run.started", cause=going.run.cause, policy=going.run.policy_digest)
+
+
+def _decide(tx: Tx, going: Going) -> Do | Over:
+    names = names_of(tx, going, shown=False)
+    try:
+        return next_step(going.progress(), names, tx.now)
+    except ExpressionFault as fault:
+        position = going.run.position = len(going.steps)
+        begin(tx, going, position)
+        fail(tx, going, position, f"when: {fault}")
+        return next_step(going.progress(), names, tx.now)
+
+
+def _over(tx: Tx, going: Going, decided: Over) -> None:
+    if decided.must_undo:
+        going.run.state, going.run.because = "undoing", decided.because
+        record(tx, going, "run.undoing", because=decided.because)
+    elif going.run.state == "undoing" or not next_item(tx, going, decided):
+        end(tx, going, decided.end, going.run.because or decided.because)
+
+
+def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
+    position = going.run.position = decided.position
+    match decided.then:
+        case Then.SKIP:
+            begin(tx, going, position, state="skipped").because = decided.because
+            going.touch(position, because=decided.because, ended_at=tx.now)
+        case Then.BEGIN:
+            if proposes(tx, going, position):
+                return None
+            begin(tx, going, position)
+            return _act(tx, going, position)
+        case Then.GO_ON:
+            return _undo(tx, going, position) if going.run.state == "undoing" else _act(tx, going, position)
+        case Then.WAIT:
+            look(tx, going, position)
+            if going.steps[position].state == "waiting":
+                _wait(tx, going, decided.until_at)
+        case Then.WAITED:
+            done(tx, going, position, "it waited long enough")
+        case Then.IN_VAIN:
+            fail(tx, going, position, "nothing came in time")
+        case Then.TAKE_BACK:
+            going.touch(position, state="undoing", attempts=0, key_born_at=None, generation=1)
+            return _undo(tx, going, position)
+    return None
+
+
+def _wait(tx: Tx, going: Going, until_at: datetime | None) -> None:
+    """Looked at again when it has waited long enough, when its time is up, and now and then in between."""
+    moments = [until_at, going.progress().gives_up_at, tx.now + LOOKS_AGAIN_IN]
+    going.run.due_at = max(min(moment for moment in moments if moment is not None), tx.now + timedelta(seconds=1))
+
+
+def _act(tx: Tx, going: Going, position: int) -> Errand | None:
+    names = names_of(tx, going, shown=False), names_of(tx, going, shown=True)
+    step = going.step(position)
+    kind = KINDS[step.kind]
+    if going.kept is not None and going.kept.removed is None:
+        fail(tx, going, position, "it is about somebody whose data was erased")
+        return None
+    try:
+        acts = kind.act(step, names[0]), kind.act(step, names[1])
+        return carry_out(tx, going, position, acts, names)
+    except (Missing, ExpressionFault) as fault:
+        fail(tx, going, position, f"it cannot be filled in: {fault}")
+        return None
+
+
+def _undo(tx: Tx, going: Going, position: int) -> Errand | None:
+    undo = going.step(position).undo
+    assert undo
+    names = names_of(tx, going, shown=False), names_of(tx, going, shown=True)
+    try:
+        clear, shown = (KINDS["request"].act(undo, each) for each in names)
+        assert isinstance(clear, Call)
+        assert isinstance(shown, Call)
+        return send(tx, going, position, Sending(clear, shown, undo, names[0], is_undo=True))
+    except (Missing, ExpressionFault) as fault:
+        fail(tx, going, position, f"it cannot be filled in: {fault}", is_undo=True)
+        return None

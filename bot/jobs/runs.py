@@ -1,0 +1,145 @@
+"""Carries runs on: sends the requests that their steps come to, and reads what the answers mean."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic_core import to_json
+from sqlmodel import Session
+
+from bot.desk.desk import Desk
+from bot.desk.runs import stepping, waking
+from bot.desk.runs.calling import Answered, Errand
+from bot.rules.actors import SYSTEM
+from bot.rules.circuit import Heard, heard_in
+from bot.settings import SettingsFault, read_secret
+from runbooks.calls import KEPT_BYTES, Answer, Caller
+from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.steps import KINDS
+from runbooks.steps.shape import Judged, Judgement
+from runbooks.templates import ExpressionFault
+
+log = logging.getLogger(__name__)
+
+ROOM = 200
+"""So many requests of runs are under way at once."""
+STOPS_WITHIN = 10.0
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+NOTHING = Answer(None, {}, None, "", "", was_sent=False)
+
+
+class Runs:
+    """The runs of this process. Any number of processes may carry runs on with the same database."""
+
+    def __init__(self, desk: Desk, caller: Caller, environment: Mapping[str, str]) -> None:
+        self._desk = desk
+        self._caller = caller
+        self._environment = environment
+        self._flying: set[asyncio.Task[None]] = set()
+
+    async def tick(self) -> int:
+        """Moves the runs that are due and for whose requests there is room; how many requests were begun."""
+        count = 0
+        while len(self._flying) < ROOM and (errands := await self._claim()):
+            for errand in errands:
+                task = asyncio.create_task(self._carry_on(errand))
+                self._flying.add(task)
+                task.add_done_callback(self._flying.discard)
+            count += len(errands)
+        return count
+
+    async def drain(self) -> None:
+        """Carries on until nothing is due any more, and waits for what is under way."""
+        while await self.tick() or self._flying:
+            await asyncio.gather(*self._flying)
+
+    async def stop(self) -> None:
+        """Waits for what is under way, up to ten seconds; what is left then is taken up again when its lease ends."""
+        if self._flying:
+            _, late = await asyncio.wait(self._flying, timeout=STOPS_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def next_due(self, session: Session) -> datetime | None:
+        """When the next run goes on."""
+        return waking.next_due(session)
+
+    async def _claim(self) -> list[Errand]:
+        """Asked beside the writers first, so that looking costs them nothing."""
+        now, room = self._desk.clock.now(), ROOM - len(self._flying)
+        if not await self._desk.read(lambda session: stepping.some_are_due(session, now)):
+            return []
+        return await self._desk.run(stepping.claim, room, actor=SYSTEM)
+
+    async def _carry_on(self, errand: Errand) -> None:
+        """One request after another, until the run waits or is over."""
+        following: Errand | None = errand
+        while following is not None:
+            following = await self._desk.run_joined(stepping.answered, await self._asked(following))
+
+    async def _asked(self, errand: Errand) -> Answered:
+        try:
+            resolved = self._resolved(errand.connector)
+        except (MissingVariable, SettingsFault) as fault:
+            return _answered(errand, NOTHING, Judged(Judgement.REFUSED, str(fault)), None)
+        headers = {"Idempotency-Key": errand.key}
+        try:
+            answer = await self._caller.send(
+                errand.connector, resolved, errand.filled, timeout=errand.timeout, headers=headers
+            )
+            judged = KINDS[errand.kind].judge(errand.step, errand.names, answer)
+        except ExpressionFault as fault:
+            judged = Judged(Judgement.REFUSED, f"expect: {fault}")
+        except Exception as fault:
+            log.exception("a step failed", extra={"run_id": errand.run_id})
+            answer = NOTHING
+            judged = Judged(Judgement.UNKNOWN, f"a fault of our own ({type(fault).__name__}), see the log")
+        return _answered(errand, answer, judged, _heard(answer, judged))
+
+    def _resolved(self, connector: Connector) -> Resolved:
+        """The connector with its secrets, read anew each time: a file may have another one now."""
+        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
+        return resolve(connector, {each: value for each, value in said.items() if value})
+
+
+def _heard(answer: Answer, judged: Judged) -> Heard | None:
+    if answer is NOTHING:
+        return None
+    return Heard.ANSWER if judged.judgement is Judgement.DONE else heard_in(answer.status)
+
+
+def _answered(errand: Errand, answer: Answer, judged: Judged, heard: Heard | None) -> Answered:
+    return Answered(
+        errand,
+        Judged(judged.judgement, _storable(judged.because)),
+        answer.status,
+        _response(answer),
+        _storable(answer.text),
+        _storable(answer.error or ("" if answer.status else judged.because)),
+        random.random(),  # noqa: S311
+        heard,
+        _retry_after(answer),
+    )
+
+
+def _response(answer: Answer) -> dict[str, Any]:
+    """What later steps see of an answer."""
+    names = answer.as_names()
+    return names if len(to_json(names)) <= 2 * KEPT_BYTES else {**names, "headers": {}}
+
+
+def _storable(text: str) -> str:
+    """What a system answered, without the characters that PostgreSQL cannot keep."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _retry_after(answer: Answer) -> timedelta | None:
+    """Retry-After in seconds (RFC 9110, section 10.2.3), an hour at the most; its date form is not read."""
+    said = answer.headers.get("retry-after", "")
+    return min(timedelta(seconds=int(said)), LONGEST_RETRY_AFTER) if said.isdigit() and len(said) < 9 else None
