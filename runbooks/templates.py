@@ -37,6 +37,7 @@ ROOTS = frozenset({"asker", "case", "event", "inputs", "now", "outcome", "respon
 
 _FACT_LIMIT = 200
 _FACTS = 50
+_IS_DEFINED = re.compile(r"([\w.]+) is defined")
 _OPENING = re.compile(r"\{[{%#]")
 _INSIDE = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[\[({]|\}\}|[\])}]", re.S)
 _SAID_WITHOUT_DATA = (TypeError, ArithmeticError, RecursionError, MemoryError, TemplateError)
@@ -75,7 +76,9 @@ class Expression:
             return Decision(False, str(missing))
         if not isinstance(met, bool):
             raise ExpressionFault(f"{_shown(self.source)} gives {values.kind(met)}", "a condition is true or false")
-        return Decision(met, _shown(self.source) if met else f"{_shown(self.source)} is false")
+        asked_for = _IS_DEFINED.fullmatch(self.source.strip())
+        unmet = f"{asked_for[1]} is missing" if asked_for else f"{_shown(self.source)} is false"
+        return Decision(met, _shown(self.source) if met else unmet)
 
     def facts(self, names: Mapping[str, object]) -> dict[str, object]:
         """The paths that the evaluation read, with their values, for the audit log; what was missing is left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
@@ -16,13 +17,16 @@ from bot.desk.kept import hidden_of, removed_from
 from bot.desk.policies import Policies
 from bot.desk.releasing import BATCH, Released, Still, last_held, let_through, lock_held, owe_rest
 from bot.desk.tx import Tx
+from bot.rules.admission import first_unmet
 from bot.rules.closing import SHORTEST_REASON
 from bot.rules.permissions import Act
 from bot.rules.redaction import restored
 from bot.rules.refusals import Refused
-from bot.rules.repair import Mending, Wrong, wrong_fields
+from bot.rules.repair import Mending, Wrong, fields_of_rule, wrong_fields
 from bot.rules.saying import What
 from bot.rules.texts import clean_line
+from runbooks.contracts import Contract, Precondition
+from runbooks.templates import ExpressionFault
 from store.contract_models import Trigger
 from store.queries.quarantine import HELD, Held, Wanted, find_trigger, list_held
 
@@ -57,15 +61,17 @@ class StillHeld(Refused):
 @dataclass(frozen=True, slots=True)
 class Look:
     """An event in quarantine as it may be seen: its content masked, and its declared fields that do not fit by the
-    contract of now. `is_erased`: what was hidden of it is gone."""
+    contract of now, or else those that the precondition looks at which holds it. `rule` is that precondition in words.
+    `is_erased`: what was hidden of it is gone."""
 
     held: Held
     content: Mapping[str, Any]
     wrong: tuple[Wrong, ...]
     is_erased: bool
+    rule: str | None = None
 
 
-def look(session: Session, policies: Policies, event_id: int) -> Look:
+def look(session: Session, policies: Policies, event_id: int, *, now: datetime) -> Look:
     """Raises `Refused` where the event is not held."""
     trigger = find_trigger(session, event_id)
     if trigger is None or trigger.state != HELD:
@@ -78,7 +84,20 @@ def look(session: Session, policies: Policies, event_id: int) -> Look:
     if removed is None or schema is None:
         return Look(held, shown, (), removed is None)
     whole = restored(held.event.content, removed)
-    return Look(held, shown, tuple(wrong_fields(schema.misfits(whole), whole, shown, schema)), is_erased=False)
+    wrong = wrong_fields(schema.misfits(whole), whole, shown, schema)
+    unmet = None if wrong else _unmet(policy.workflows[trigger.workflow], {"event": whole, "now": now})
+    if unmet is None:
+        return Look(held, shown, tuple(wrong), is_erased=False)
+    precondition, because = unmet
+    of_rule = fields_of_rule(precondition.expect.source, whole, shown, schema)
+    return Look(held, shown, tuple(of_rule), is_erased=False, rule=because)
+
+
+def _unmet(contract: Contract, names: Mapping[str, Any]) -> tuple[Precondition, str] | None:
+    try:
+        return first_unmet(contract, names)
+    except ExpressionFault:
+        return None
 
 
 def release(tx: Tx, command: Release) -> Outcome:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from runbooks.contracts import Contract
-from runbooks.templates import ExpressionFault, Missing, Text
+from runbooks.contracts import Contract, Precondition
+from runbooks.templates import Decision, ExpressionFault, Missing, Text
 from runbooks.validation import Violation
 
 LONGEST_IDENTITY = 500
@@ -85,6 +85,20 @@ def _nameless(
     return Admission(Verdict.QUARANTINE, identity, subject, because, "schema_drift", (violation,))
 
 
+def first_unmet(contract: Contract, names: Mapping[str, Any]) -> tuple[Precondition, str] | None:
+    """The precondition that holds an event which fits its schema, and why in words; None: none does. Raises
+    `ExpressionFault` for one that gives neither yes nor no."""
+    for precondition in contract.preconditions:
+        decision = precondition.expect.decide(names)
+        if not decision.met:
+            return precondition, _unmet(precondition, decision)
+    return None
+
+
+def _unmet(precondition: Precondition, decision: Decision) -> str:
+    return f"precondition {precondition.name!r} is not met: {decision.because}"
+
+
 def _by_preconditions(contract: Contract, identity: str, subject: str | None, names: Mapping[str, Any]) -> Admission:
     for precondition in contract.preconditions:
         try:
@@ -93,7 +107,7 @@ def _by_preconditions(contract: Contract, identity: str, subject: str | None, na
             fault = f"precondition {precondition.name!r}: {raised}"
             return Admission(Verdict.QUARANTINE, identity, subject, fault, "policy_fault", fault=fault)
         if not decision.met:
-            because = f"precondition {precondition.name!r} is not met: {decision.because}"
+            because = _unmet(precondition, decision)
             if precondition.otherwise == "ignore":
                 return Admission(Verdict.IGNORE, identity, subject, because)
             return Admission(Verdict.QUARANTINE, identity, subject, because, precondition.otherwise)

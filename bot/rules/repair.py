@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.rules.misfits import renamed_from
 from bot.rules.redaction import HIDDEN
+from runbooks.mentions import mentioned
 from runbooks.validation import EventSchema, Violation, parts_of, pointer_of
 
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
@@ -59,6 +60,26 @@ def wrong_fields(
         seen = None if is_missing else _seen(shown, violation.pointer)
         found.setdefault(violation.pointer, Wrong(violation.pointer, violation.wanted, place, came_as, seen))
     return list(found.values())
+
+
+def fields_of_rule(rule: str, content: Mapping[str, Any], shown: Mapping[str, Any], schema: EventSchema) -> list[Wrong]:
+    """The fields that a rule of the contract looks at: of an event that fits its schema and not the rule, they are what
+    somebody could mend."""
+    found = []
+    for path in mentioned(rule, "event"):
+        pointer = pointer_of(path)
+        came_as = None if _is_there(content, path) else renamed_from(pointer, content, schema)
+        place = schema.declared(pointer) or {}
+        found.append(Wrong(pointer, "what the rule asks for", place, came_as, _seen(shown, pointer)))
+    return found
+
+
+def _is_there(content: Any, path: Sequence[str]) -> bool:
+    for name in path:
+        if not isinstance(content, dict) or name not in content:
+            return False
+        content = content[name]
+    return True
 
 
 def mended(content: Mapping[str, Any], mending: Mending) -> dict[str, Any]:

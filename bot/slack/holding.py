@@ -58,12 +58,12 @@ async def case_view(edge: Edge, asker: Asker, form: Form) -> Block:
     """The form that releases some or all of a case. Raises `Refused`."""
     case_id = case_id_of(form.case)
     await allowed(edge, asker, case_id)
-    policies = edge.context.policies
+    policies, now = edge.context.policies, edge.context.clock.now()
 
     def reading(session: Session) -> Block:
         shown = list_held(session, Wanted(views.CHOSEN, case_id=case_id))
         count = held_of_cases(session, [case_id]).get(case_id, 0)
-        look = quarantine.look(session, policies, shown[0].event.id) if shown else None
+        look = quarantine.look(session, policies, shown[0].event.id, now=now) if shown else None
         taken = {each.pointer: each.came_as for each in look.wrong if each.came_as} if look else {}
         return views.case_form(form, shown, count, taken)
 
@@ -77,8 +77,8 @@ async def event_view(edge: Edge, asker: Asker, form: Form) -> Block:
 
 
 async def _look(edge: Edge, event_id: int) -> Look:
-    policies = edge.context.policies
-    return await edge.context.desk.read(lambda session: quarantine.look(session, policies, event_id))
+    policies, now = edge.context.policies, edge.context.clock.now()
+    return await edge.context.desk.read(lambda session: quarantine.look(session, policies, event_id, now=now))
 
 
 async def release_one(edge: Edge, asker: Asker, view: Body, form: Form) -> Told | None:

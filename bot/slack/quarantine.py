@@ -157,7 +157,7 @@ def event_form(form: Form, look: Look) -> Block:
     fields = [each for each in look.wrong if len(SET + each.pointer) <= LONGEST_BLOCK_ID][:FIELDS]
     blocks: list[Block] = [
         section(f"*{held.ref}* {came}"),
-        section("\n".join(f"• {quote(line, 250)}" for line in held.lines[:10])),
+        section("\n".join(f"• {quote(line, 250)}" for line in _why(look))),
         outside(json.dumps(look.content, indent=1, ensure_ascii=False), CONTENT),
         context("••• is shown to nobody: it is kept encrypted, and goes along when the event is released."),
     ]
@@ -173,6 +173,10 @@ def event_form(form: Form, look: Look) -> Block:
     kept = replace(form, event=held.event.id, names=names).kept()
     whole = [*blocks, divider(), *inputs, context(WHAT_IT_DOES), actions(more)]
     return modal(held.ref, whole, callback_id=RELEASE_ONE, submit="Release", metadata=kept)
+
+
+def _why(look: Look) -> list[str]:
+    return [look.rule] if look.rule else look.held.lines[:10]
 
 
 def _nothing_to_mend(look: Look) -> str:

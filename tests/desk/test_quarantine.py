@@ -58,7 +58,7 @@ async def held(story: Story, **changes: Any) -> tuple[int, int]:
 
 async def look(story: Story, event_id: int) -> Look:
     policies = story.desk.policies
-    return await story.desk.read(lambda session: quarantine.look(session, policies, event_id))
+    return await story.desk.read(lambda session: quarantine.look(session, policies, event_id, now=story.clock.now()))
 
 
 async def triggers(story: Story) -> list[Trigger]:

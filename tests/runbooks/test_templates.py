@@ -127,6 +127,7 @@ def test_missing_data_is_named_by_its_path(source: str, path: str) -> None:
         ("event.tier == 'vip'", Decision(True, "event.tier == 'vip'")),
         ("event.tier == 'growth'", Decision(False, "event.tier == 'growth' is false")),
         ("event.level == 'vip'", Decision(False, "event.level is missing")),
+        ("event.nope is defined", Decision(False, "event.nope is missing")),
         ("event.level is defined and event.level", Decision(False, "event.level is defined and event.level is false")),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.desk import quarantine, releasing
-from tests.stories.company import ADA, BEN, DEE, REVOPS, ZOE
+from tests.stories.company import ADA, BEN, CLEO, DEE, REVOPS, ZOE
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
 from tests.stories.test_outcomes import send
@@ -196,3 +196,22 @@ async def test_the_list_says_what_is_held_where_and_what_is_not(stage: Stage) ->
     assert "*E-1* of C-1" in said
     assert "renewal_dt came, renewal_date was wanted" in said
     assert "Did you mean `renewal-notice`" in await stage.type(BEN, "/case quarantine renewal-notise")
+
+
+@on_both_engines
+async def test_a_ticket_without_context_gets_it_in_the_form_and_goes_out(stage: Stage) -> None:
+    ticket = {"ticket_id": "T-91", "contact_id": "con_1", "tier": "growth"}
+    answer = await send(stage, "events", "support-triage", ticket)
+    assert (answer["status"], stage.case("C-1").failure_mode) == ("quarantined", "missing_context")
+    because = "precondition 'the customer is known' is not met: event.account_id is missing"
+    assert because in stage.card("C-1").shown
+    await open_case(stage, CLEO)
+    await look(stage, CLEO)
+    assert because in stage.form(CLEO).shown
+    submitted = await stage.fill_in(CLEO)
+    assert because in submitted.errors["set:/account_id"]
+    submitted = await stage.fill_in(CLEO, **{"set:/account_id": "acct_7"})
+    assert submitted.errors == {}
+    assert stage.company["helpdesk"].kept["T-91"]["account"] == "acct_7"
+    assert "through" in stage.thread("C-1")[-1]
+    assert stage.broken() == []
