@@ -21,8 +21,8 @@ from store.contract_models import Expected
 from store.models import Case, Timer
 
 FIRST = (
-    "Press *Start* at story 1. An automation fails, a card appears in #revenue-ops, and the person on call gets a "
-    "direct message."
+    "Press *Start* at story 1. A property is renamed, forty renewals do not fit, and one card with an owner, a "
+    "deadline and buttons appears in #revenue-ops."
 )
 LONGEST_MOVE = 31 * 86_400
 LOOKS, LOOK_EVERY = 40, 0.05

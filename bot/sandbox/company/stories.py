@@ -40,10 +40,11 @@ class Story:
 
 STORIES = (
     Story(
-        "renewal",
-        "1 · A notice is not delivered",
-        "Marketing is down, and a renewal notice fails. The case is P1: the person on call gets a direct message. Set "
-        "Marketing to “OK” below, press *Retry* on the card, read its thread, then press *Resolve*.",
+        "renamed",
+        "1 · A property is renamed",
+        "The CRM calls `renewal_date` now `renewal_dt`, and forty renewals do not fit: one case, one card, and nothing "
+        "is lost. Press *Quarantine* on the card and *Release* in the form: all go out under the name that was wanted. "
+        "Then press *Resolve*.",
         "#revenue-ops",
         "C0REVOPS",
         "U0ADA",
@@ -59,13 +60,14 @@ STORIES = (
         "U0FAY",
     ),
     Story(
-        "thread",
-        "3 · A thread becomes a case",
-        "Three colleagues, one thread, and nobody owns it. React to a message with 🚨, or take *Open a case* from its "
-        "“⋯” menu: the thread becomes the case.",
-        "#support",
-        "C0SUPPORT",
-        "U0DEE",
+        "ticket",
+        "3 · A VIP ticket without context",
+        "A ticket came whose customer nobody knows: a precondition of its contract is not met, and it is held. Such "
+        "tickets wait in a queue as P3; a rule makes this one P1 and tells the data steward at once. Press "
+        "*Quarantine*, then *Look*, write an account such as `acct_7`, and press *Release*.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0CLEO",
     ),
     Story(
         "lead",
@@ -78,20 +80,20 @@ STORIES = (
         "U0BEN",
     ),
     Story(
-        "ticket",
-        "5 · A VIP ticket without context",
-        "A ticket came whose customer nobody knows: a precondition of its contract is not met, and it is held. Such "
-        "tickets wait in a queue as P3; a rule makes this one P1 and tells the data steward at once, in a direct "
-        "message.",
-        "#revenue-ops",
-        "C0REVOPS",
-        "U0CLEO",
+        "thread",
+        "5 · A thread becomes a case",
+        "Three colleagues, one thread, and nobody owns it. React to a message with 🚨, or take *Open a case* from its "
+        "“⋯” menu: the thread becomes the case.",
+        "#support",
+        "C0SUPPORT",
+        "U0DEE",
     ),
     Story(
-        "storm",
-        "6 · A property is renamed: forty renewals at once",
-        "The CRM calls `renewal_date` now `renewal_dt`. Forty events do not fit: one case, one card, one count, and "
-        "nothing is lost. Press *Quarantine* on the card, take `renewal_date` from `renewal_dt`, and release all.",
+        "down",
+        "6 · A system is down",
+        "Marketing is down, and an automation that delivers by itself reports what it could not. The case is P1: the "
+        "person on call gets a direct message. Set Marketing to “OK” below, press *Retry* on the card, say yes to what "
+        "it will do, read its thread, then press *Resolve*.",
         "#revenue-ops",
         "C0REVOPS",
         "U0ADA",
@@ -108,33 +110,35 @@ class Stage:
         self._say = say
         self._numbers = itertools.count(1)
         self._plays: dict[str, Callable[[int], Awaitable[None]]] = {
-            "renewal": self._renewal,
+            "renamed": self._renamed,
             "refund": self._refund,
-            "thread": self._thread,
-            "lead": self._lead,
             "ticket": self._ticket,
-            "storm": self._storm,
+            "lead": self._lead,
+            "thread": self._thread,
+            "down": self._down,
         }
 
     async def play(self, story_id: str) -> None:
         """Plays one story to its end. Raises `KeyError` for one that there is not."""
         await self._plays[story_id](next(self._numbers))
 
-    async def _renewal(self, number: int) -> None:
-        self._set("marketing", Mode.FAIL)
-        await self._automations.renewal_notice(
-            {
-                "account_id": f"acct_{40 + number}",
-                "account_status": "active",
-                "renewal_date": "2027-01-15",
-                "arr_cents": 1_200_000,
-            }
-        )
+    async def _renamed(self, number: int) -> None:
+        accounts = [f"acct_{number}{each:02}" for each in range(40)]
+        renewal = {"account_status": "active", "renewal_dt": "2027-01-20"}
+        await self._automations.announce("renewal-notice", *({"account_id": each, **renewal} for each in accounts))
 
     async def _refund(self, number: int) -> None:
         self._set("billing", Mode.LOSE_CALLBACKS)
         refund = {"refund_id": f"re_{700 + number}", "customer_id": f"cus_{number}", "amount_cents": 4_900}
         await self._automations.announce("refund", refund)
+
+    async def _ticket(self, number: int) -> None:
+        ticket = {"ticket_id": f"T-{90 + number}", "contact_id": f"con_{number}", "tier": "vip"}
+        await self._automations.announce("support-triage", ticket)
+
+    async def _lead(self, number: int) -> None:
+        lead = {"lead_id": f"lead_{300 + number}", "plan_tier": "vip", "source": "webinar"}
+        await self._automations.announce("lead-routing", lead)
 
     async def _thread(self, number: int) -> None:
         first = await self._say(
@@ -147,18 +151,16 @@ class Stage:
         await self._say("U0FAY", "C0SUPPORT", "I thought revenue ops looked at it yesterday?", first)
         await self._say("U0DEE", "C0SUPPORT", "Not us. Does anybody know where this stands?", first)
 
-    async def _lead(self, number: int) -> None:
-        lead = {"lead_id": f"lead_{300 + number}", "plan_tier": "vip", "source": "webinar"}
-        await self._automations.announce("lead-routing", lead)
-
-    async def _ticket(self, number: int) -> None:
-        ticket = {"ticket_id": f"T-{90 + number}", "contact_id": f"con_{number}", "tier": "vip"}
-        await self._automations.announce("support-triage", ticket)
-
-    async def _storm(self, number: int) -> None:
-        accounts = [f"acct_{number}{each:02}" for each in range(40)]
-        renewal = {"account_status": "active", "renewal_dt": "2027-01-20"}
-        await self._automations.announce("renewal-notice", *({"account_id": each, **renewal} for each in accounts))
+    async def _down(self, number: int) -> None:
+        self._set("marketing", Mode.FAIL)
+        await self._automations.renewal_notice(
+            {
+                "account_id": f"acct_{40 + number}",
+                "account_status": "active",
+                "renewal_date": "2027-01-15",
+                "arr_cents": 1_200_000,
+            }
+        )
 
     def _set(self, name: str, mode: Mode) -> None:
         self._systems[name].mode = mode
