@@ -140,7 +140,7 @@ class Resolved:
     """A connector with the environment's values in it: where to send, and the headers that say who we are."""
 
     name: str
-    base_url: str
+    base_url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
 
@@ -171,7 +171,8 @@ def resolve(connector: Connector, env: Mapping[str, str]) -> Resolved:
     except ValueError as fault:
         raise MissingVariable(f"connector {connector.name}: base_url: {fault}") from None
     auth = connector.auth or Auth()
-    return Resolved(connector.name, base_url, _headers(auth, env), _secrets(auth, env))
+    secrets = (*_secrets(auth, env), *_secrets_in_path(connector.base_url, env))
+    return Resolved(connector.name, base_url, _headers(auth, env), secrets)
 
 
 def _headers(auth: Auth, env: Mapping[str, str]) -> dict[str, str]:
@@ -190,3 +191,9 @@ def _secrets(auth: Auth, env: Mapping[str, str]) -> tuple[str, ...]:
     names += [auth.basic.password] if auth.basic else []
     encoded = [value.removeprefix("Basic ") for value in _headers(auth, env).values() if auth.basic]
     return (*(env[name] for name in names if name), *encoded)
+
+
+def _secrets_in_path(base_url: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """What stands behind the host: some systems have their key in the path. A host is no secret."""
+    _, _, behind = base_url.partition("://")
+    return tuple(env[name] for name in VARIABLE.findall(behind.partition("/")[2]))

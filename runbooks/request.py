@@ -12,6 +12,10 @@ from runbooks.lengths import Length
 from runbooks.templates import Text
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+CARRIERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"}
+)
+"""Headers that say where a request goes and where it ends."""
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -19,6 +23,17 @@ def _begins_with_slash(path: Text) -> Text:
     if not path.source.startswith("/") or path.source.startswith("//"):
         raise ValueError("a path begins with one /; the host comes from the connector")
     return path
+
+
+def _may_be_set(name: str) -> str:
+    if name.lower() in CARRIERS:
+        raise ValueError(
+            f"{name} is not for a policy to set; leave it out: the connector's host and the body decide it"
+        )
+    return name
+
+
+SentHeader = Annotated[HeaderName, AfterValidator(_may_be_set)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -29,7 +44,7 @@ class Request:
     method: Method = "GET"
     path: Annotated[PathField, AfterValidator(_begins_with_slash)]
     query: Mapping[str, TreeField] = Field(default_factory=dict)
-    headers: Mapping[HeaderName, TextField] = Field(default_factory=dict)
+    headers: Mapping[SentHeader, TextField] = Field(default_factory=dict)
     json: TreeField | None = None
 
 
