@@ -104,7 +104,7 @@ def proposal_notice(facts: ProposalFacts, payload: Mapping[str, Any], url: str |
     """A line for a role whose yes is needed."""
     mine = set(map(str, payload.get("roles") or ()))
     parts = [_part(facts, need.part) for need in facts.needs if any(seated.role in mine for seated in need.seats)]
-    card = link(url, "the card") if url else "the card"
+    card = link(url, "The card") if url else "The card"
     roles = listed([facts.names.role(role) for role in sorted(mine)])
     more = f" and {len(parts) - 5} more" if len(parts) > 5 else ""
     said = f"📜 A change of *{', '.join(parts[:5])}*{more} waits for a yes of {roles}. {card} says what changes."

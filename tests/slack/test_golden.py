@@ -11,9 +11,10 @@ import pytest
 
 from bot.sandbox.workspace import check_blocks, check_view
 from tests.slack.drawings import messages, views
+from tests.slack.policy_drawings import proposals
 
 GOLDEN = Path(__file__).parent / "golden"
-MESSAGES, VIEWS = messages(), views()
+MESSAGES, VIEWS = {**messages(), **proposals()}, views()
 
 
 def same_as_golden(name: str, drawn: dict[str, Any]) -> bool:
