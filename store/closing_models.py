@@ -66,6 +66,7 @@ class PostMortem(SQLModel, table=True):
     """What was learnt from a case: owed when it closes, written by a person, changed until it is right."""
 
     __tablename__: ClassVar[str] = "post_mortems"
+    __table_args__ = (index_where("post_mortems_to_write", "case_id", where="written_at IS NULL"),)
     case_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="cases.id")
     owed_at: datetime = Field(sa_type=Instant)
     because: str

@@ -201,6 +201,26 @@ class ConnectorState(SQLModel, table=True):
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
 
 
+class ConnectorHealth(SQLModel, table=True):
+    """What a connector's `health` path answered: `failures` in a row were no good answer, `since_at` its state is what
+    it is, `answered_at` it answered last, well or not. `due_at`: when it is asked next; while somebody asks it, when
+    that claim ends."""
+
+    __tablename__: ClassVar[str] = "connector_health"
+    __table_args__ = (
+        one_of("state", ("unknown", "up", "down")),
+        index_where("connector_health_due", "due_at", where="due_at IS NOT NULL"),
+    )
+    connector: str = Field(primary_key=True)
+    state: str = "unknown"
+    failures: int = 0
+    since_at: datetime = Field(sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)
+    status: int | None = None
+    because: str = ""
+
+
 class PolicyProposal(SQLModel, table=True):
     """A folder that waits for people's yes or needed none, and what became of it. `replaced`: it was in force, and
     another one is; `superseded`: another folder came before it had all that it needed."""

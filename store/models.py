@@ -85,6 +85,7 @@ class Case(SQLModel, table=True):
         Index("by_owner", "owner", "id"),
         index_where("by_thread", "channel", "thread_ts", where="thread_ts IS NOT NULL"),
         index_where("by_card", "channel", "card_ts", where="card_ts IS NOT NULL"),
+        index_where("actions_of_case", "follows_id", "id", where="follows_id IS NOT NULL"),
     )
     id: int = Field(primary_key=True, sa_type=BigKey)
     workflow: str

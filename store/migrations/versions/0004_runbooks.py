@@ -25,6 +25,7 @@ def upgrade() -> None:
     _closings()
     _checks()
     _post_mortems()
+    _connector_health()
 
 
 def downgrade() -> None:
@@ -213,3 +214,22 @@ def _post_mortems() -> None:
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="post_mortems_case_id_fkey"),
         sa.PrimaryKeyConstraint("case_id", name="post_mortems_pkey"),
     )
+    _partial("post_mortems_to_write", "post_mortems", ["case_id"], where="written_at IS NULL")
+    _partial("actions_of_case", "cases", ["follows_id", "id"], where="follows_id IS NOT NULL")
+
+
+def _connector_health() -> None:
+    op.create_table(
+        "connector_health",
+        sa.Column("connector", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("since_at", INSTANT, nullable=False),
+        sa.Column("due_at", INSTANT, nullable=True),
+        sa.Column("answered_at", INSTANT, nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.CheckConstraint("state IN ('unknown', 'up', 'down')", name="state_known"),
+        sa.PrimaryKeyConstraint("connector", name="connector_health_pkey"),
+    )
+    _partial("connector_health_due", "connector_health", ["due_at"], where="due_at IS NOT NULL")

@@ -13,3 +13,5 @@ INSERT INTO checks (id, closing_id, name, kind, state, attempts, because)
 VALUES (1, 1, 'the notice went out', 'request', 'owed', 0, '');
 INSERT INTO post_mortems (case_id, owed_at, because, summary, causes, version)
 VALUES (1, '2026-11-23T09:00:00.000000+00:00', 'its resolution window passed', '', '', 1);
+INSERT INTO connector_health (connector, state, failures, since_at, due_at, answered_at, status, because)
+VALUES ('billing', 'down', 2, '2026-11-23T09:00:00.000000+00:00', '2026-11-23T09:01:00.000000+00:00', NULL, NULL, 'no answer within 10 s');
