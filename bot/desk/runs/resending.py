@@ -23,7 +23,8 @@ from store.contract_models import Trigger
 from store.models import Delivery
 from store.run_models import Run
 
-ENDED_WELL = ("delivered", "already_there")
+ENDED_WELL = ("verifying", "delivered", "already_there")
+"""What is still to be verified has arrived: should it be wrong there, that is a case of its own."""
 ENDED_BADLY = ("refused", "unknown", "dead")
 ARRIVED = ("delivered", "ignored", "shadowed")
 Found = tuple[bool, str, Mapping[str, Any] | None] | None
