@@ -17,7 +17,9 @@ class Run(SQLModel, table=True):
     """A runbook that is carried out. It goes by the runbook of `policy_digest`, whatever is in force later. `position`
     is the step it is at; with `upto_id` it is carried out once for each held event of its case up to that one, and
     `item_id` is the one that it is at. `due_at`: when it is looked at next; of one that somebody is at work on, when
-    that claim ends (`lease_until`). `gives_up_at`: the end of its time as an auto-fix."""
+    that claim ends (`lease_until`). `gives_up_at`: the end of its time as an auto-fix; that clock stands still since
+    `waits_for_yes_since`. `proposed_at`: when it stopped to say what it would do, `accepted_by`: who said Do it;
+    `undo_by`: who had it taken back."""
 
     __tablename__: ClassVar[str] = "runs"
     __table_args__ = (
@@ -31,6 +33,7 @@ class Run(SQLModel, table=True):
         Index("runs_of_case", "case_id", "id"),
         Index("runs_of_event", "event_id", "id"),
         Index("runs_of_runbook", "workflow", "cause", "asked_at"),
+        index_where("runs_proposed", "workflow", "proposed_at", where="proposed_at IS NOT NULL"),
         index_where("runs_of_step", "parent_id", where="parent_id IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
@@ -56,6 +59,9 @@ class Run(SQLModel, table=True):
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
     gives_up_at: datetime | None = Field(default=None, sa_type=Instant)
     waits_for_yes_since: datetime | None = Field(default=None, sa_type=Instant)
+    proposed_at: datetime | None = Field(default=None, sa_type=Instant)
+    accepted_by: str | None = None
+    undo_by: str | None = None
     started_at: datetime | None = Field(default=None, sa_type=Instant)
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
     version: int = 1
@@ -107,7 +113,8 @@ class RunAttempt(SQLModel, table=True):
 
 
 class RunApproval(SQLModel, table=True):
-    """A role that was asked whether a run may go on, and its answer. `seat`: its place in the runbook's list."""
+    """A yes that was asked of a role before a run may go on, and the answer. `seat`: its place among all that were
+    asked. A role that may give more than one has a row for each."""
 
     __tablename__: ClassVar[str] = "run_approvals"
     __table_args__ = (one_of("answer", ("", "yes", "no", "expired", "nobody")),)

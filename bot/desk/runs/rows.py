@@ -37,6 +37,9 @@ _CHANGING = (
     "lease_until",
     "gives_up_at",
     "waits_for_yes_since",
+    "proposed_at",
+    "accepted_by",
+    "undo_by",
     "started_at",
     "ended_at",
 )

@@ -58,6 +58,9 @@ def _runs() -> None:
         sa.Column("lease_until", INSTANT, nullable=True),
         sa.Column("gives_up_at", INSTANT, nullable=True),
         sa.Column("waits_for_yes_since", INSTANT, nullable=True),
+        sa.Column("proposed_at", INSTANT, nullable=True),
+        sa.Column("accepted_by", sa.String(), nullable=True),
+        sa.Column("undo_by", sa.String(), nullable=True),
         sa.Column("started_at", INSTANT, nullable=True),
         sa.Column("ended_at", INSTANT, nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -80,6 +83,7 @@ def _runs() -> None:
     op.create_index("runs_of_case", "runs", ["case_id", "id"])
     op.create_index("runs_of_event", "runs", ["event_id", "id"])
     op.create_index("runs_of_runbook", "runs", ["workflow", "cause", "asked_at"])
+    _partial("runs_proposed", "runs", ["workflow", "proposed_at"], where="proposed_at IS NOT NULL")
     _partial("runs_of_step", "runs", ["parent_id"], where="parent_id IS NOT NULL")
     _partial("runs_under_way", "runs", ["workflow", "id"], where="ended_at IS NULL")
 
