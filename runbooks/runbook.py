@@ -21,7 +21,6 @@ from runbooks.fields import (
     TextField,
     Title,
     TreeField,
-    Words,
     sees,
 )
 from runbooks.lengths import Length
@@ -46,6 +45,10 @@ ACTORS = ("owner", "on_call", "backup", "accountable", "steward")
 
 InputType = Literal["text", "number", "select", "toggle", "date", "user"]
 ButtonText = Annotated[StrictStr, StringConstraints(min_length=1, max_length=30)]
+OptionText = Annotated[StrictStr, StringConstraints(min_length=1, max_length=75)]
+MOST_INPUTS = 50
+MOST_OPTIONS = 100
+"""What a form in Slack can show."""
 
 
 def _read_retry_failed(value: Any) -> Literal[True]:
@@ -62,7 +65,7 @@ class Input:
     type: InputType = "text"
     required: StrictBool = False
     pattern: RegexField | None = None
-    options: tuple[Words, ...] = ()
+    options: Annotated[tuple[OptionText, ...], Field(max_length=MOST_OPTIONS)] = ()
     default: Annotated[TreeField | None, sees(*BEFORE_A_RUN)] = None
 
 
@@ -163,7 +166,7 @@ class Runbook:
     title: Title
     button: ButtonText | None = None
     style: Literal["primary", "danger"] | None = None
-    inputs: Mapping[Identifier, Input] = Field(default_factory=dict)
+    inputs: Annotated[Mapping[Identifier, Input], Field(max_length=MOST_INPUTS)] = Field(default_factory=dict)
     allow: tuple[Name, ...] = ("owner", "on_call", "backup")
     approval: Approval | None = None
     warning: Annotated[TextField | None, sees(*BEFORE_A_RUN, INPUTS)] = None

@@ -55,6 +55,7 @@ _STEP_CHANGING = (
     "because",
     "link_id",
 )
+_STEP_SHOWN = ("state", "until_at", "because")
 _CASE_OF = select(_RUNS.c.case_id).where(_RUNS.c.id == bindparam("id"))
 _CASE = select(Case).where(col(Case.id) == bindparam("id")).with_for_update().execution_options(populate_existing=True)
 _RUN = select(_RUNS).where(_RUNS.c.id == bindparam("id")).with_for_update()
@@ -93,6 +94,8 @@ class Going:
     about: Mapping[str, Any]
     removed_responses: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
+    looks_otherwise: bool = False
+    """Whether the case's card, which shows the steps, is to be drawn again."""
 
     @property
     def item_id(self) -> int:
@@ -123,6 +126,7 @@ class Going:
         """Changes a step; it is written with the run."""
         row = self.steps[position]
         for name, value in values.items():
+            self.looks_otherwise |= name in _STEP_SHOWN and getattr(row, name) != value
             setattr(row, name, value)
         self.changed.add(position)
         return row
@@ -208,7 +212,7 @@ def begin(tx: Tx, going: Going, position: int, *, state: str = "under_way") -> R
 
 
 def save(tx: Tx, going: Going) -> None:
-    """Writes the run and what changed of its steps."""
+    """Writes the run and what changed of its steps, which the card shows: it is owed when one ends or waits."""
     run, connection = going.run, tx.session.connection()
     connection.execute(_SAVED, {"_id": run.id, **{f"_{name}": getattr(run, name) for name in _CHANGING}})
     run.version += 1
@@ -216,7 +220,9 @@ def save(tx: Tx, going: Going) -> None:
     if rows:
         values = [{"_id": row.id, **{f"_{name}": getattr(row, name) for name in _STEP_CHANGING}} for row in rows]
         connection.execute(_STEP_SAVED, values)
-    going.changed = set()
+    if going.looks_otherwise and going.case is not None:
+        tx.owe_card(going.case.id, going.case.channel)
+    going.changed, going.looks_otherwise = set(), False
 
 
 def seal_response(tx: Tx, going: Going, position: int, whole: Mapping[str, Any]) -> None:

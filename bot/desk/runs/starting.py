@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlmodel import col
 
 from bot.desk import clocks
-from bot.desk.acting import Acting, begin, check_right, finish
+from bot.desk.acting import begin, check_right, finish
 from bot.desk.commands import Outcome
 from bot.desk.deliveries import case_names
 from bot.desk.kept import removed_from
@@ -70,8 +70,8 @@ def start(tx: Tx, command: StartRun) -> Outcome:
     if isinstance(acting, Outcome):
         return acting
     case = acting.case
-    runbook, policy = _find(tx, case, command.runbook)
-    _check(tx, acting, runbook)
+    runbook, policy = find_offered(tx, case, command.runbook)
+    check_startable(tx, case, runbook)
     try:
         inputs = read_inputs(runbook, command.inputs)
     except WrongInputs as wrong:
@@ -81,7 +81,8 @@ def start(tx: Tx, command: StartRun) -> Outcome:
     return finish(tx, acting, What.RUN_STARTED, {"by": tx.actor.id, "runbook": runbook.title, "run": run_id})
 
 
-def _find(tx: Tx, case: Case, name: str) -> tuple[Runbook, Policy]:
+def find_offered(tx: Tx, case: Case, name: str) -> tuple[Runbook, Policy]:
+    """The runbook of the case that has this name. Raises `Refused` that names those that it has."""
     found = offered(tx.policy_of(case), tx.policy, case)
     if name not in found:
         known = ", ".join(found) or "none"
@@ -89,8 +90,8 @@ def _find(tx: Tx, case: Case, name: str) -> tuple[Runbook, Policy]:
     return found[name]
 
 
-def _check(tx: Tx, acting: Acting, runbook: Runbook) -> None:
-    case = acting.case
+def check_startable(tx: Tx, case: Case, runbook: Runbook) -> None:
+    """Passes where the runbook may be started on the case now, by the actor. Raises `Refused` that says why not."""
     if case.is_drill:
         raise Refused("drill", f"{case.ref} is a drill: nothing of it may leave. It closes by itself.")
     if not case.is_open:

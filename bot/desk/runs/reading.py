@@ -1,0 +1,141 @@
+"""What there is to see of a case's runs: for its card, for readers over HTTP, and as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import and_, bindparam, func, select
+from sqlmodel import Session, col
+
+from bot.desk.policies import Policies
+from runbooks.engine import cannot_be_undone
+from runbooks.policy import Policy
+from runbooks.runbook import Runbook
+from store.run_models import Run, RunApproval, RunAttempt, RunStep
+
+READ = 5
+"""So many runs of a case are read for its card: those under way, and then the latest."""
+UNDER_WAY = frozenset({"held", "approving", "running", "proposed", "undoing"})
+_OF_CASE = (
+    select(Run)
+    .where(col(Run.case_id) == bindparam("case_id"), col(Run.parent_id).is_(None))
+    .order_by(col(Run.ended_at).is_not(None), col(Run.id).desc())
+    .limit(bindparam("most"))
+)
+_STEPS = (
+    select(RunStep)
+    .join(Run, and_(col(Run.id) == col(RunStep.run_id), func.coalesce(col(Run.item_id), 0) == col(RunStep.item_id)))
+    .where(col(Run.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(RunStep.id))
+)
+_APPROVALS = (
+    select(RunApproval)
+    .where(col(RunApproval.run_id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(RunApproval.run_id), col(RunApproval.seat))
+)
+"""Made once: each drawing of a card asks the first, and the others where there are runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A run as people see it: its runbook as it was when it began, and the steps that were begun of the event that it
+    is at, by their places."""
+
+    run: Run
+    policy: Policy
+    steps: Mapping[int, RunStep] = field(default_factory=dict)
+    approvals: Sequence[RunApproval] = ()
+
+    @property
+    def runbook(self) -> Runbook:
+        """What is carried out."""
+        return self.policy.runbooks[self.run.runbook]
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it goes on, or waits for somebody."""
+        return self.run.state in UNDER_WAY
+
+    @property
+    def at(self) -> int | None:
+        """The place of the step that it is at; None where it is at none."""
+        if self.run.state not in ("running", "undoing"):
+            return None
+        active = [at for at, row in self.steps.items() if row.state in ("under_way", "waiting", "undoing")]
+        return max(active, default=len(self.steps) if self.run.state == "running" else None)
+
+    @property
+    def can_be_undone(self) -> list[str]:
+        """The names of the finished steps that say how they are taken back, last first."""
+        done = [at for at, row in self.steps.items() if row.state == "done" and self.runbook.steps[at].undo]
+        return [self.runbook.steps[at].name for at in sorted(done, reverse=True)]
+
+    @property
+    def stays_done(self) -> list[str]:
+        """The names of the finished steps that changed something and cannot be taken back."""
+        lasting = set(cannot_be_undone(self.runbook))
+        return [row.name for _, row in sorted(self.steps.items()) if row.state == "done" and row.name in lasting]
+
+
+def runs_of_case(session: Session, policies: Policies, case_id: int, *, most: int = READ) -> tuple[RunSeen, ...]:
+    """The runs of a case that nobody's step began, in their order; where there are more than `most`, those under way
+    and the latest. A case without runs takes one look into an index."""
+    runs = list(session.execute(_OF_CASE, {"case_id": case_id, "most": most}).scalars())
+    return _seen(session, policies, sorted(runs, key=lambda run: run.id or 0)) if runs else ()
+
+
+def find_run(session: Session, policies: Policies, run_id: int) -> RunSeen | None:
+    """The run of this number."""
+    run = session.get(Run, run_id)
+    return _seen(session, policies, [run])[0] if run else None
+
+
+def _seen(session: Session, policies: Policies, runs: Sequence[Run]) -> tuple[RunSeen, ...]:
+    steps: dict[int, dict[int, RunStep]] = {}
+    for row in session.execute(_STEPS, {"ids": [run.id for run in runs]}).scalars():
+        steps.setdefault(row.run_id, {})[row.position] = row
+    compiled = {run.id: policies.compiled(session, run.policy_digest) for run in runs}
+    asked: dict[int, list[RunApproval]] = {}
+    approved = [run.id for run in runs if compiled[run.id].runbooks[run.runbook].approval]
+    for approval in session.execute(_APPROVALS, {"ids": approved}).scalars() if approved else ():
+        asked.setdefault(approval.run_id, []).append(approval)
+    return tuple(RunSeen(run, compiled[run.id], steps.get(run.id or 0, {}), asked.get(run.id or 0, ())) for run in runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Some of a run's requests, the latest first, each with its step; and whether there are older ones."""
+
+    seen: RunSeen
+    shown: Sequence[tuple[RunStep, RunAttempt]]
+    has_older: bool
+
+
+def evidence(session: Session, policies: Policies, run_id: int, *, page: int, size: int) -> Evidence | None:
+    """A page of what a run asked and was answered; None: there is no such run."""
+    seen = find_run(session, policies, run_id)
+    if seen is None:
+        return None
+    asked = (
+        select(RunStep, RunAttempt)
+        .join(RunAttempt, col(RunAttempt.step_id) == col(RunStep.id))
+        .where(col(RunStep.run_id) == run_id)
+        .order_by(col(RunAttempt.id).desc())
+        .offset(page * size)
+        .limit(size + 1)
+    )
+    rows = [(step, attempt) for step, attempt in session.execute(asked)]
+    return Evidence(seen, rows[:size], len(rows) > size)
+
+
+def attempts_of(session: Session, run_ids: Sequence[int]) -> list[tuple[RunStep, RunAttempt]]:
+    """The requests of these runs in their order, each with its step."""
+    asked = select(RunStep, RunAttempt).join(RunAttempt, col(RunAttempt.step_id) == col(RunStep.id))
+    rows = session.execute(asked.where(col(RunStep.run_id).in_(run_ids)).order_by(col(RunAttempt.id)))
+    return [(step, attempt) for step, attempt in rows]
+
+
+def find_step(session: Session, step_id: int) -> RunStep | None:
+    """The step of this number: a question that was asked."""
+    return session.get(RunStep, step_id)
