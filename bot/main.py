@@ -57,6 +57,7 @@ FETCHES_CALENDARS_EVERY = 900.0
 ASKS_SLACK_FOR_PEOPLE_EVERY = 600.0
 REACHES_FOR_SLACK_EVERY = 10.0
 LOOKS_FOR_DRILLS_EVERY = 1.0
+RENEWS_LEASES_EVERY = 1.0
 LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -157,6 +158,7 @@ class Service:
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("baselines", baselines.tick, baselines.next_due),
             Loop("runs", runs.tick, runs.next_due),
+            Loop("leases", runs.renew, every=RENEWS_LEASES_EVERY),
             Loop("drills", lambda: drills.tick(self.desk), next_drill_due, every=LOOKS_FOR_DRILLS_EVERY),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),

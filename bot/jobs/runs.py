@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 ROOM = 200
 """So many requests of runs are under way at once."""
 STOPS_WITHIN = 10.0
+LONG = 1.0
+"""Seconds after which an answer takes long: then the lease is renewed."""
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 NOTHING = Answer(None, {}, None, "", "", was_sent=False)
 
@@ -41,6 +43,7 @@ class Runs:
         self._caller = caller
         self._environment = environment
         self._flying: set[asyncio.Task[None]] = set()
+        self._asked: dict[int, tuple[float, Errand]] = {}
 
     async def tick(self) -> int:
         """Moves the runs that are due and for whose requests there is room; how many requests were begun."""
@@ -66,24 +69,36 @@ class Runs:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    async def renew(self) -> int:
+        """Says of the requests that take longer that their answers are still waited for; how many those are."""
+        long_ago = asyncio.get_running_loop().time() - LONG
+        slow = [errand for since, errand in self._asked.values() if since < long_ago]
+        if slow:
+            await self._desk.run(stepping.renew, slow, actor=SYSTEM)
+        return len(slow)
+
     def next_due(self, session: Session) -> datetime | None:
         """When the next run goes on."""
         return waking.next_due(session)
 
     async def _claim(self) -> list[Errand]:
         """Asked beside the writers first, so that looking costs them nothing."""
-        now, room = self._desk.clock.now(), ROOM - len(self._flying)
-        if not await self._desk.read(lambda session: stepping.some_are_due(session, now)):
+        now, mine = self._desk.clock.now(), frozenset(self._asked)
+        if not await self._desk.read(lambda session: stepping.some_are_due(session, now, mine)):
             return []
-        return await self._desk.run(stepping.claim, room, actor=SYSTEM)
+        return await self._desk.run(stepping.claim, stepping.Room(ROOM - len(self._flying), mine), actor=SYSTEM)
 
     async def _carry_on(self, errand: Errand) -> None:
         """One request after another, until the run waits or is over."""
         following: Errand | None = errand
-        while following is not None:
-            following = await self._desk.run_joined(stepping.answered, await self._asked(following))
+        try:
+            while following is not None:
+                self._asked[errand.run_id] = asyncio.get_running_loop().time(), following
+                following = await self._desk.run_joined(stepping.answered, await self._answer(following))
+        finally:
+            self._asked.pop(errand.run_id, None)
 
-    async def _asked(self, errand: Errand) -> Answered:
+    async def _answer(self, errand: Errand) -> Answered:
         try:
             resolved = self._resolved(errand.connector)
         except (MissingVariable, SettingsFault) as fault:

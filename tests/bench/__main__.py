@@ -15,7 +15,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from store.migrate import migrate
-from tests.bench import events, intake, reactions, sizes, windows
+from tests.bench import events, intake, reactions, runs, sizes, windows
 from tests.bench.figures import Figure, table
 from tests.bench.processes import free_port, running
 from tests.bench.service import workspace
@@ -50,6 +50,7 @@ def _measured(folder: Path) -> Iterator[Figure]:
         yield from intake.alike_are_one(folder / "alike.db", slack)
         yield from events.delivered(folder, slack, raw_port)
         yield from events.validated(folder)
+        yield from runs.carried_out(folder, slack)
         yield from reactions.clicks(folder / "clicks.db", slack, raw_port)
         yield from reactions.commits(folder)
         yield from sizes.memory(folder / "open.db", slack)

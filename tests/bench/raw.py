@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
+import aiohttp
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -24,6 +25,9 @@ from tests.bench.figures import percentile
 from tests.bench.service import APP
 
 JOBS = 1_000
+REQUESTS = 3_000
+AT_ONCE = 50
+ALONE = 200
 ROWS = 5_000
 
 
@@ -67,6 +71,27 @@ async def serve(port: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await asyncio.Event().wait()
+
+
+async def request_alone(url: str) -> dict[str, float]:
+    """The requests of runs, and nothing else: how many a second with fifty at once, and how long one takes alone."""
+    async with aiohttp.ClientSession() as http:
+
+        async def ask(number: int) -> float:
+            start = perf_counter()
+            async with http.post(f"{url}/raw/{number}", json={"step": "a"}) as answer:
+                await answer.read()
+            return perf_counter() - start
+
+        async def some(first: int) -> None:
+            for number in range(first, REQUESTS, AT_ONCE):
+                await ask(number)
+
+        alone = [await ask(number) for number in range(ALONE)]
+        start = perf_counter()
+        await asyncio.gather(*(some(first) for first in range(AT_ONCE)))
+        took = perf_counter() - start
+    return {"per_second": REQUESTS / took, "p50": percentile(alone, 0.5)}
 
 
 async def fire_jobs(store: str | None) -> dict[str, float]:
@@ -114,6 +139,8 @@ def main(what: str, argument: str) -> None:
         asyncio.run(serve(int(argument)))
     elif what == "jobs":
         print(json.dumps(asyncio.run(fire_jobs(argument if argument != "memory" else None))))
+    elif what == "requests":
+        print(json.dumps(asyncio.run(request_alone(argument))))
     else:
         print(json.dumps(commit_rows(Path(argument))))
 

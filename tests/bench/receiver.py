@@ -1,17 +1,21 @@
-"""A system that takes what is delivered to it, as cheaply as Python can, and counts it; a process of its own."""
+"""A system that takes what is delivered to it, as cheaply as Python can, and counts it, and the Idempotency-Keys under
+which each path was asked; a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from typing import ClassVar
 
 TAKEN = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'
 
 
 class Receiver(asyncio.Protocol):
-    """One connection. `GET /count` answers with the number of POSTs that came over all of them."""
+    """One connection. `GET /count` answers with the number of POSTs that came over all of them, `GET /twice` with the
+    number of paths that were asked under more than one key."""
 
     taken = 0
+    keys: ClassVar[dict[bytes, set[bytes]]] = {}
 
     def __init__(self) -> None:
         self._received = b""
@@ -29,14 +33,18 @@ class Receiver(asyncio.Protocol):
             if len(self._received) < end + 4 + length:
                 return
             self._received = self._received[end + 4 + length :]
-            self._answer(is_post=head.startswith(b"post"))
+            self._answer(head)
 
-    def _answer(self, *, is_post: bool) -> None:
-        if is_post:
+    def _answer(self, head: bytes) -> None:
+        path = head.split(b" ", 2)[1]
+        if head.startswith(b"post"):
             Receiver.taken += 1
+            key = head.partition(b"idempotency-key:")[2].partition(b"\r\n")[0]
+            Receiver.keys.setdefault(path, set()).add(key)
             self._transport.write(TAKEN)
             return
-        body = str(Receiver.taken).encode()
+        twice = sum(len(keys) > 1 for keys in Receiver.keys.values())
+        body = str(twice if path == b"/twice" else Receiver.taken).encode()
         self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 

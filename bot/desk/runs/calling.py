@@ -28,6 +28,9 @@ from store.sealing import desk_key, keyed
 KEY_LASTS = timedelta(hours=24)
 """So long a receiver is taken to remember a key: the policy language's default."""
 BEYOND_TIMEOUT = timedelta(seconds=30)
+LEASE = timedelta(seconds=4)
+"""So long a request under way is its sender's, who says again and again that it still waits for the answer: of one that
+died, the run goes on elsewhere after that, under the same key."""
 LOOKS_AGAIN_IN = timedelta(seconds=1)
 KEY_TOO_OLD = "it may have happened, and the receiver may not know its key any more: it could do it twice"
 
@@ -102,7 +105,7 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
     timeout = (call.timeout or connector.timeout).seconds
     connectors.passed(tx, gate, 1, lease=timedelta(seconds=timeout) + BEYOND_TIMEOUT)
     going.touch(position, attempts=row.attempts + 1, key_born_at=row.key_born_at or tx.now)
-    going.run.due_at = going.run.lease_until = tx.now + timedelta(seconds=timeout) + BEYOND_TIMEOUT
+    going.run.due_at = going.run.lease_until = tx.now + LEASE
     return Errand(
         run_id=going.run.id or 0,
         version=going.run.version + 1,

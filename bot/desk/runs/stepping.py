@@ -4,8 +4,8 @@ far as it goes without a request, and then hands out the errand that comes next.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from bot.desk.runs.acts import carry_out, done, look
-from bot.desk.runs.calling import Answered, Errand, Sending, fail, record, send, take_in
+from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, record, send, take_in
 from bot.desk.runs.ending import end
 from bot.desk.runs.items import next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
@@ -35,8 +35,15 @@ MOST_STEPS = 60
 """So many steps of a run are taken in one transaction; then others have their turn."""
 _RUNS = Run.__table__  # type: ignore[attr-defined]
 _NOW = bindparam("now", type_=Instant)
-_DUE = select(_RUNS.c.id).where(_RUNS.c.due_at <= _NOW).order_by(_RUNS.c.due_at, _RUNS.c.id).limit(bindparam("limit"))
-_SOME = select(_RUNS.c.id).where(_RUNS.c.due_at <= _NOW).limit(1)
+_IS_DUE = _RUNS.c.due_at <= _NOW, _RUNS.c.id.not_in(bindparam("mine", expanding=True))
+_DUE = select(_RUNS.c.id).where(*_IS_DUE).order_by(_RUNS.c.due_at, _RUNS.c.id).limit(bindparam("limit"))
+_SOME = select(_RUNS.c.id).where(*_IS_DUE).limit(1)
+_UNTIL = bindparam("_until", type_=Instant)
+_RENEWED = (
+    update(_RUNS)
+    .where(_RUNS.c.id == bindparam("_id"), _RUNS.c.version == bindparam("_version"), _RUNS.c.lease_until.is_not(None))
+    .values(due_at=_UNTIL, lease_until=_UNTIL)
+)
 _STOPPED = (
     update(_RUNS)
     .where(_RUNS.c.id == bindparam("_id"))
@@ -51,17 +58,33 @@ _STOPPED = (
 )
 
 
-def some_are_due(session: Session, now: datetime) -> bool:
-    """Whether a claim may find something."""
-    return session.connection().execute(_SOME, {"now": now}).first() is not None
+def some_are_due(session: Session, now: datetime, under_way: Collection[int]) -> bool:
+    """Whether a claim may find something beside what is under way here."""
+    return session.connection().execute(_SOME, {"now": now, "mine": list(under_way)}).first() is not None
 
 
-def claim(tx: Tx, limit: int) -> list[Errand]:
-    """Moves at most `limit` runs that are due, longest due first; the errands that they come to are the caller's until
-    their leases end. One whose errand was never answered comes to the same errand again, under the same key."""
-    ids = tx.session.connection().execute(_DUE, {"now": tx.now, "limit": limit}).scalars().all()
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many errands a process can take on, and the runs that it is at work on: these it does not take twice, even
+    should its lease have ended."""
+
+    errands: int
+    under_way: frozenset[int] = frozenset()
+
+
+def claim(tx: Tx, room: Room) -> list[Errand]:
+    """Moves the runs that are due, longest due first; the errands that they come to are the caller's until their
+    leases end. One whose errand was never answered comes to the same errand again, under the same key."""
+    given = {"now": tx.now, "limit": room.errands, "mine": list(room.under_way)}
+    ids = tx.session.connection().execute(_DUE, given).scalars().all()
     errands = [_alone(tx, run_id, _if_due) for run_id in ids]
     return [errand for errand in errands if errand is not None]
+
+
+def renew(tx: Tx, errands: Sequence[Errand]) -> None:
+    """These are still waited for, where nobody else took them over."""
+    rows = [{"_id": each.run_id, "_version": each.version, "_until": tx.now + LEASE} for each in errands]
+    tx.session.connection().execute(_RENEWED, rows)
 
 
 def answered(tx: Tx, came: Sequence[Answered]) -> list[Errand | None]:
