@@ -69,6 +69,7 @@ class End(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     UNDONE = "undone"
+    DECLINED = "declined"
 
 
 @dataclass(frozen=True, slots=True)

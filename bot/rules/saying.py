@@ -50,6 +50,14 @@ class What(StrEnum):
     RUN_DONE = "run_done"  # runbook, because, counts
     RUN_FAILED = "run_failed"  # runbook, because, counts
     RUN_UNDONE = "run_undone"  # runbook, because
-    RUN_PROPOSED = "run_proposed"  # runbook
+    RUN_PROPOSED = "run_proposed"  # runbook, run, requests (words), lasting, role, people
     RUN_SAYS = "run_says"  # runbook, text
     RUN_ASKS = "run_asks"  # runbook, text, step
+    RUN_ANSWERED = "run_answered"  # by, runbook, run, answer (yes | no), text
+    RUN_APPROVAL_ASKED = "run_approval_asked"  # by, runbook, run, role, people, requests, lasting, events, until
+    RUN_APPROVED = "run_approved"  # by, runbook, run, missing (yeses)
+    RUN_REFUSED = "run_refused"  # by, runbook, run, reason
+    RUN_DECLINED = "run_declined"  # runbook, run, because
+    RUN_ACCEPTED = "run_accepted"  # by, runbook, run
+    RUN_UNDOING = "run_undoing"  # by, runbook, run
+    RUN_STOPPED = "run_stopped"  # by, runbook, run

@@ -190,6 +190,35 @@ def _counted(facts: Facts) -> str:
     return f" for {_events(done)}" + (f"; for {_events(failed)} it was not" if failed else "")
 
 
+def _approval_asked(facts: Facts) -> str:
+    people = facts.people() or "somebody"
+    events = int(facts.given.get("events") or 0)
+    for_events = f" for {_events(events)}" if events else ""
+    return (
+        f":raised_hand: {facts.text('runbook', most=150)} waits for a yes of {facts.role('role')} ({people}) until "
+        f"{facts.at('until')}{for_events}.{_requests(facts)}"
+    )
+
+
+def _proposed(facts: Facts) -> str:
+    return f":bulb: {facts.text('runbook', most=150)} would go on now, and waits for a yes.{_requests(facts)}"
+
+
+def _requests(facts: Facts) -> str:
+    """What a run would do, a line each, and what of it cannot be taken back."""
+    wanted = [quote(str(each), 300) for each in facts.given.get("requests") or ()]
+    shown = "".join(f"\n• {each}" for each in wanted[:10])
+    more = f"\n• and {len(wanted) - 10} more" if len(wanted) > 10 else ""
+    lasting = ", ".join(quote(str(each), 80) for each in (facts.given.get("lasting") or ())[:10])
+    return f"{shown}{more}" + (f"\nCannot be taken back: {lasting}." if lasting else "")
+
+
+def _approved(facts: Facts) -> str:
+    missing = int(facts.given.get("missing") or 0)
+    more = f" {missing} more {'yes is' if missing == 1 else 'yeses are'} missing." if missing else ""
+    return f":+1: {facts.who('by')} said yes to {facts.text('runbook', most=150)}.{more}"
+
+
 SENTENCES: Mapping[What, Sentence] = {
     What.ACKNOWLEDGED: lambda f: (
         f":eyes: {f.who('by')} {'still has' if f.given.get('again') else 'has'} it until {f.at('until')}."
@@ -264,11 +293,24 @@ SENTENCES: Mapping[What, Sentence] = {
         f":x: {f.text('runbook', most=150)} did not go through{f.text('because', ': ', 300)}{_counted(f)}."
     ),
     What.RUN_UNDONE: lambda f: f":rewind: {f.text('runbook', most=150)} was taken back{f.text('because', ': ', 300)}.",
-    What.RUN_PROPOSED: lambda f: (
-        f":bulb: {f.text('runbook', most=150)} would go on now; the card shows what it would do. It waits for a yes."
-    ),
+    What.RUN_PROPOSED: _proposed,
     What.RUN_SAYS: lambda f: f":speech_balloon: {f.text('runbook', most=150)}: {f.text('text', most=NOTE)}",
     What.RUN_ASKS: lambda f: f":question: {f.text('runbook', most=150)} asks: {f.text('text', most=NOTE)}",
+    What.RUN_ANSWERED: lambda f: (
+        f":speech_balloon: {f.who('by')} said {f.word('answer')} to {f.text('runbook', most=150)}"
+        f"{f.text('text', ': ', 300)}"
+    ),
+    What.RUN_APPROVAL_ASKED: _approval_asked,
+    What.RUN_APPROVED: _approved,
+    What.RUN_REFUSED: lambda f: (
+        f":-1: {f.who('by')} said no to {f.text('runbook', most=150)}{f.text('reason', ': ', NOTE)}"
+    ),
+    What.RUN_DECLINED: lambda f: (
+        f":no_entry_sign: {f.text('runbook', most=150)} is not carried out{f.text('because', ': ', NOTE)}"
+    ),
+    What.RUN_ACCEPTED: lambda f: f":arrow_forward: {f.who('by')} said *Do it* to {f.text('runbook', most=150)}.",
+    What.RUN_UNDOING: lambda f: f":rewind: {f.who('by')} has {f.text('runbook', most=150)} taken back.",
+    What.RUN_STOPPED: lambda f: f":octagonal_sign: {f.who('by')} stopped {f.text('runbook', most=150)}.",
     What.CENSUS_ASKED: lambda f: f":incoming_envelope: The census could be asked again.{_over(f)}",
 }
 

@@ -22,6 +22,7 @@ SAID: Mapping[End, What] = {
     End.FAILED: What.RUN_FAILED,
     End.STOPPED: What.RUN_FAILED,
     End.UNDONE: What.RUN_UNDONE,
+    End.DECLINED: What.RUN_DECLINED,
 }
 
 
