@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col
 
@@ -58,7 +58,8 @@ def to_play(session: Session) -> list[int]:
     return list(session.execute(_TO_PLAY).scalars())
 
 
-_OPEN: Any = col(Drill.state).in_(("asked", "running"))
+_IN_WORDS: Any = bindparam(None, ("asked", "running"), expanding=True, literal_execute=True)  # as the index has them
+_OPEN: Any = col(Drill.state).in_(_IN_WORDS)
 _TO_PLAY = select(col(Drill.id)).where(_OPEN).order_by(col(Drill.id)).limit(AT_ONCE)
 
 

@@ -122,6 +122,15 @@ def digests_of(session: Session, proposal_id: int) -> list[str]:
     return [digest for digest in (row.digest, row.before) if digest]
 
 
+def find_way_back(session: Session, workflow: str) -> PolicyProposal | None:
+    """The change that brought the contract as it is in force, if it can be rolled back: nothing came into force after
+    it."""
+    digest = select(col(PolicyInForce.digest)).scalar_subquery()
+    latest = select(PolicyProposal).where(col(PolicyProposal.state) == "in_force", col(PolicyProposal.digest) == digest)
+    row = session.execute(latest.order_by(col(PolicyProposal.id).desc()).limit(1)).scalar_one_or_none()
+    return row if row and row.before and workflow in row.told.get("versions", ()) else None
+
+
 def read_yeses(session: Session, proposal_id: int) -> tuple[Yes, ...]:
     """The yeses that were given, in their order."""
     given = select(Approval).where(col(Approval.proposal_id) == proposal_id)

@@ -18,7 +18,17 @@ from store.columns import Instant
 from store.contract_models import ContractVersion, Trigger
 
 COMPARED = timedelta(days=7)
-STATES = ("delivered", "accepted", "delivering", "failed", "quarantined", "ignored", "shadowed")
+STATES = (
+    "delivered",
+    "accepted",
+    "delivering",
+    "failed",
+    "quarantined",
+    "ignored",
+    "shadowed",
+    "released",
+    "dropped",
+)
 
 
 @dataclass(frozen=True, slots=True)

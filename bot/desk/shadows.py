@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.desk.policies import Policies
+from bot.desk.rollouts import COMPARED, Figures
 from runbooks.filling import fill
 from runbooks.policy import Policy
 from runbooks.templates import ExpressionFault, Missing
@@ -27,12 +29,21 @@ class Would:
     words: str
 
 
-def would_have(session: Session, policies: Policies, workflow: str, *, limit: int) -> list[Would]:
-    """The latest events that a contract in shadow saw, the newest first."""
+def would_have(
+    session: Session, policies: Policies, workflow: str, versions: Sequence[Figures], *, now: datetime, limit: int
+) -> list[Would]:
+    """The latest events that a contract in shadow saw in the time that the figures of its versions are of, the newest
+    first."""
+    if not any(each.by_state.get("shadowed") for each in versions):
+        return []
     seen = (
         select(Trigger, Event)
         .join(Event, col(Event.id) == col(Trigger.event_id))
-        .where(col(Trigger.workflow) == workflow, col(Trigger.state) == "shadowed")
+        .where(
+            col(Trigger.workflow) == workflow,
+            col(Trigger.received_at) >= now - COMPARED,
+            col(Trigger.state) == "shadowed",
+        )
         .order_by(col(Trigger.received_at).desc(), col(Trigger.event_id).desc())
         .limit(limit)
     )

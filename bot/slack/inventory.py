@@ -13,12 +13,13 @@ from bot.slack.facts import names
 from bot.slack.guard import Told
 from bot.slack.parts import Block, context, fields, header, section, within_budget
 from bot.slack.reading import allowed, find_named, unknown_name
-from bot.slack.words import Names, cut, date, one_line, quote, spoken
+from bot.slack.rollouts import Rolled, read_rollout, rollout_blocks
+from bot.slack.words import Names, cut, date, one_line, percent, quote, spoken
 
 MARKS = {State.STALE: "🟠", State.HELD: "🟡", State.OPEN_CASES: "🔴", State.HEALTHY: "🟢"}
 PATH = 700
 PATHS_AT_ONCE = 4
-Read = tuple[list[Line], Names]
+Read = tuple[list[Line], Names, Rolled | None]
 
 
 async def workflows(edge: Edge, asker: Asker, name: str | None) -> Told:
@@ -36,10 +37,11 @@ async def workflows(edge: Edge, asker: Asker, name: str | None) -> Told:
             only = [contract.workflow]
         lines = inventory(session, policy, at=now, only=only)
         people = [person for line in lines for reach in line.reached.values() for person in reach.people]
-        return lines, names(session, policy, people)
+        rolled = read_rollout(session, policies, lines[0].contract, now=now) if name else None
+        return lines, names(session, policy, people), rolled
 
-    lines, known = await edge.context.desk.read(reading)
-    return _one(lines[0], known) if name else _all(lines, known)
+    lines, known, rolled = await edge.context.desk.read(reading)
+    return _one(lines[0], known, rolled) if rolled else _all(lines, known)
 
 
 def _all(lines: Sequence[Line], known: Names) -> Told:
@@ -80,12 +82,7 @@ def _rate(line: Line) -> str:
     if counted.rate is None:
         return f"nothing came in {COUNTED.days} days"
     pending = f", {counted.pending} not at their end yet" if counted.pending else ""
-    return f"{_percent(counted.rate)} of {counted.came:,} in {COUNTED.days} days{pending}"
-
-
-def _percent(rate: float) -> str:
-    """Rounded down: 99.96 % is not all of it."""
-    return f"{int(rate * 1000) / 10:g} %"
+    return f"{percent(counted.rate)} of {counted.came:,} in {COUNTED.days} days{pending}"
 
 
 def _last(line: Line) -> str:
@@ -93,12 +90,13 @@ def _last(line: Line) -> str:
     return f"last event {date(last)}" if last else "no event yet"
 
 
-def _one(line: Line, known: Names) -> Told:
+def _one(line: Line, known: Names, rolled: Rolled) -> Told:
     contract, paths = line.contract, [_path(path, line, known) for path in line.paths]
     blocks: list[Block] = [
         header(f"{MARKS[line.state]} {one_line(contract.title, 120)}"),
         *([section(quote(contract.purpose, 500))] if contract.purpose else []),
         fields(list(_facts(line, known))),
+        *rollout_blocks(rolled),
         section(f"*Where its failures go* ({len(paths)})"),
         *(section("\n".join(paths[at : at + PATHS_AT_ONCE])) for at in range(0, len(paths), PATHS_AT_ONCE)),
     ]

@@ -100,6 +100,11 @@ class Names:
         return quote(self.workflows.get(name, name), 120)
 
 
+def percent(share: float) -> str:
+    """Rounded down: 99.96 % is not all of it."""
+    return f"{int(share * 1000) / 10:g} %"
+
+
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(words) < 2:

@@ -36,17 +36,17 @@ class RolloutsOut:
             contract = policy.workflows.get(workflow)
             if contract is None:
                 return None
-            rollout = contract.rollout
+            rollout, versions = contract.rollout, figures(session, workflow, now=now)
             return {
                 "workflow": workflow,
                 "version": contract.version,
                 "mode": rollout.mode,
                 "percent": rollout.percent,
                 "match": rollout.match.source if rollout.match else None,
-                "versions": [_figures(each) for each in figures(session, workflow, now=now)],
+                "versions": [_figures(each) for each in versions],
                 "shadowed": [
                     {"event": each.event, "received_at": each.received_at, "would": each.words}
-                    for each in would_have(session, self._desk.policies, workflow, limit=SHADOWS)
+                    for each in would_have(session, self._desk.policies, workflow, versions, now=now, limit=SHADOWS)
                 ],
             }
 

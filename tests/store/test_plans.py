@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Text, cast, event, insert, literal, null, 
 from sqlalchemy import case as sql_case
 from sqlmodel import Session
 
-from bot.desk import deliveries, intake, outbox, pruning, timers
+from bot.desk import comparing, deliveries, drills, intake, outbox, pruning, rollouts, timers
 from bot.desk.pages import owe_page_updates
 from bot.desk.policies import Policies
+from bot.desk.shadows import would_have
 from bot.desk.telling import cancel_pages
 from bot.desk.threads import case_of_thread
 from bot.desk.tx import Tx
@@ -22,7 +23,7 @@ from bot.rules.actors import SYSTEM
 from bot.slack import queues
 from store import audit
 from store.columns import Instant
-from store.contract_models import Expected, OutcomeCame, Trigger
+from store.contract_models import Drill, Expected, OutcomeCame, Trigger
 from store.database import Database
 from store.ids import take
 from store.migrate import migrate
@@ -62,7 +63,8 @@ N = NUMBERS.c.n
 IS_OPEN = N % ONE_OPEN_IN == 0
 
 TABLES = (
-    "cases|events|exceptions|timers|outbox|deliveries|requests|audit_entries|audit_heads|triggers|expected|outcomes"
+    "cases|events|exceptions|timers|outbox|deliveries|requests|audit_entries|audit_heads|triggers|expected|outcomes|"
+    "drills"
 )
 WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
 BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids", "old messages")
@@ -121,6 +123,7 @@ def _fill(session: Session, files: dict[str, str]) -> None:
     _many(session, Trigger, **_trigger())
     _many(session, Expected, **_expected())
     _many(session, OutcomeCame, **_outcome())
+    _many(session, Drill, name="silence", by="ada", because="", asked_at=AT, state="caught")
     entry = {"chain": named("case:"), "seq": 1, "hash": named("h")}
     _many(session, AuditEntry, body="{}", prev_hash=named("p"), **entry)
     _many(session, AuditHead, **entry)
@@ -229,6 +232,13 @@ def claimed(number: int) -> outbox.Claimed:
     return outbox.Claimed(number, "card", f"k:{number}", number, "C0", {}, 1, False, AT)
 
 
+SHADOWED = [rollouts.Figures(1, 5, {"shadowed": 5}, AT, AT)]
+
+
+def _tried(tx: Tx, events: Sequence[int]) -> Iterator[Any]:
+    return comparing._contents(tx.session, events)
+
+
 QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "timers that are due": lambda tx: timers.claim_due(tx, 50),
     "whether timers are due": lambda tx: timers.some_are_due(tx.session, tx.now),
@@ -262,6 +272,14 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, owner="billing")),
     "cases of some workflows": lambda tx: list_cases(tx.session, Wanted(50, workflows=WORKFLOWS)),
     "open cases by state": lambda tx: open_by_state(tx.session),
+    "events that a change is tried on": lambda tx: list(_tried(tx, comparing._events(tx.session, "refund", SOON, 200))),
+    "cases that a change is tried on": lambda tx: comparing._cases(tx.session, "refund", SOON, 200),
+    "the versions of a contract": lambda tx: rollouts.figures(tx.session, "refund", now=LATER),
+    "what shadow would have done": lambda tx: would_have(
+        tx.session, Policies(), "refund", SHADOWED, now=LATER, limit=50
+    ),
+    "drills to play": lambda tx: drills.to_play(tx.session),
+    "the next drill": lambda tx: drills.next_due(tx.session),
     "the figures of workflows": lambda tx: figures(tx.session, WORKFLOWS, since=SOON),
     "how many missed a window": lambda tx: queues.late(tx.session, since=AT),
     "what waits for a person": lambda tx: queues.of_person(tx.session, "U0ADA", on_call_for=["billing"]),

@@ -13,6 +13,7 @@ from bot.desk import proposals
 from bot.desk.proposals import Decide
 from bot.doctor import look
 from bot.rules.actors import person
+from bot.rules.drills import Name
 from bot.rules.refusals import Refused
 from bot.sandbox.workspace.errors import CannotDo
 from tests.stories.company import ADA, BILLING, CLEO, DEE, ELI, FAY, GUEST, GUS, REVOPS, ZOE
@@ -32,6 +33,7 @@ from tests.stories.gate import (
     versions,
 )
 from tests.stories.stage import Stage
+from tests.stories.test_drills import drill
 
 REFUND, TEAM = "workflows/refund.yml", "team.yml"
 FIRST = "policy.in_force"
@@ -328,6 +330,7 @@ async def test_the_card_says_what_the_change_would_have_done(stage: Stage, folde
         await stage.report(
             workflow="support-triage", failure_mode="misrouted", title=f"T-{number}", event={"tier": "gold"}
         )
+    await drill(stage, Name.SCHEMA_DRIFT, "support-triage")
     await propose(stage, folder, "workflows/support-triage.yml", ("event.tier == 'vip'", "event.tier == 'gold'"))
     assert "Of 3 cases, 3 would be routed elsewhere." in cards(stage)[0].shown
 
