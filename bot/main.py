@@ -30,6 +30,7 @@ from bot.desk.timers import next_due as next_timer_due
 from bot.jobs import drills, outcomes, prune, releases, timers
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
+from bot.jobs.checks import Checks
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.outbox import Outbox
 from bot.jobs.policy import PolicyWatch
@@ -147,6 +148,8 @@ class Service:
         stack.push_async_callback(outbox.stop)
         deliveries = Deliveries(self.desk, caller, self._environment)
         stack.push_async_callback(deliveries.stop)
+        checks = Checks(self.desk, caller, self._environment)
+        stack.push_async_callback(checks.stop)
         baselines = Baselines(self.desk, caller, self._environment)
         runs = Runs(self.desk, caller, self._environment)
         stack.push_async_callback(runs.stop)
@@ -156,6 +159,7 @@ class Service:
             Loop("releases", lambda: releases.tick(context), next_release_due),
             Loop("outbox", outbox.tick, outbox.next_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
+            Loop("checks", checks.tick, checks.next_due),
             Loop("baselines", baselines.tick, baselines.next_due),
             Loop("runs", runs.tick, runs.next_due),
             Loop("leases", runs.renew, every=RENEWS_LEASES_EVERY),

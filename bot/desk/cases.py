@@ -5,13 +5,13 @@ owes. Each raises `Refused` where the actor may not, or the case is in no state 
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import col
 
-from bot.desk import clocks, lanes
+from bot.desk import clocks, closing
 from bot.desk.acting import (
     Acting,
     begin,
@@ -35,15 +35,14 @@ from bot.desk.commands import (
 )
 from bot.desk.commands import Outcome as Outcome
 from bot.desk.people import reach
-from bot.desk.sending_again import send_second
 from bot.desk.telling import cancel_pages, channel_line, direct, page, tell
 from bot.desk.tx import Tx
-from bot.rules.closing import DECISIONS, REASONS, SHORTEST_REASON, decision_missing
+from bot.rules.closing import DECISIONS, REASONS, decision_missing
 from bot.rules.lifecycle import State, ago
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
-from bot.rules.texts import clean
+from bot.rules.texts import clean, digest_of
 from runbooks.calendars import add, next_opening
 from runbooks.lengths import Length, parse_length
 from store.models import PRIORITIES, Case, Note
@@ -223,11 +222,6 @@ def keep_note(tx: Tx, case: Case, text: str, *, message_ts: str | None = None) -
     return text
 
 
-def digest_of(text: str) -> str:
-    """SHA-256 of a text, in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def set_state(tx: Tx, command: SetState) -> Outcome:
     """Waiting for a system or a customer, under review, or in progress again. Where the policy pauses the resolution
     clock, it stands still from now, or goes on with what was left."""
@@ -251,36 +245,38 @@ def _state(name: str) -> State:
 
 
 def resolve(tx: Tx, command: Resolve) -> Outcome:
-    """The case is fixed, for a reason of `bot.rules.closing`. Where two things differ, the actor says which is right; a
-    second event that is right is sent, by the rules of *Sending again*."""
+    """The case is fixed, for a reason of `bot.rules.closing`. Where two things differ, the actor says which is right.
+    Where its contract has checks it is closing until these are answered; what a person confirms has to be confirmed
+    with this. With an `override` it is closed in spite of its checks."""
     acting = begin(tx, command, Act.RESOLVE, to=State.RESOLVED)
     if isinstance(acting, Outcome):
         return acting
-    if command.reason not in REASONS:
+    wish = closing.Wish(tx.actor, command.reason, command.note, command.decision)
+    if command.override:
+        wish = closing.remembered(tx, acting.case, wish)
+    if wish.reason not in REASONS:
         raise Refused("no_such_reason", f"Say why it is closed: {', '.join(REASONS)}.", case_id=command.case_id)
-    decided = _decided(acting.case, command.decision)
-    text = command.note if decided else f"{command.decision} {command.note}".strip()
-    note = keep_note(tx, acting.case, text) if text.strip() else ""
-    _close(tx, acting, "resolved", command.reason)
-    digest = digest_of(note) if note else None
-    decision: dict[str, Any] = {"decision": command.decision} if decided else {}
-    tx.record("case.resolved", case_id=command.case_id, reason=command.reason, note_digest=digest, **decision)
-    if decided and command.decision == "second":
-        send_second(tx, acting.case)
-    facts = {"by": tx.actor.id, "reason": REASONS[command.reason], "note": note}
-    return finish(tx, acting, What.RESOLVED, facts | ({"decision": decided} if decided else {}))
+    wish = _decided(acting.case, wish)
+    if not command.override:
+        checks = closing.checks_of(tx.policy_of(acting.case), acting.case)
+        closing.check_ticked(acting.case, checks, command.confirmed)
+    if wish.note.strip():
+        wish = replace(wish, note=keep_note(tx, acting.case, wish.note))
+    if command.override:
+        return finish(tx, acting, *closing.overrule(tx, acting.going, wish, command.override))
+    return finish(tx, acting, *closing.ask_to_close(tx, acting.going, wish, command.confirmed))
 
 
-def _decided(case: Case, decision: str) -> str | None:
-    """The decision in words; None where there is nothing to decide: then a word of it was the note's. Raises `Refused`
+def _decided(case: Case, wish: closing.Wish) -> closing.Wish:
+    """The wish with its decision; where there is nothing to decide, a word of it was the note's. Raises `Refused`
     where one is missing."""
     words = DECISIONS.get(case.failure_mode)
     if words is None:
-        return None
-    if missing := decision_missing(case.failure_mode, decision):
+        return replace(wish, note=f"{wish.decision} {wish.note}".strip(), decision="")
+    if missing := decision_missing(case.failure_mode, wish.decision):
         how = f"In words: `/case resolve {case.ref} {next(iter(words))} what was done`."
         raise Refused("decision_needed", f"{case.ref}: {missing}. {how}", case_id=case.id)
-    return words[decision]
+    return wish
 
 
 def fail(tx: Tx, command: Fail) -> Outcome:
@@ -288,8 +284,8 @@ def fail(tx: Tx, command: Fail) -> Outcome:
     acting = begin(tx, command, Act.FAIL, to=State.FAILED)
     if isinstance(acting, Outcome):
         return acting
-    reason = _in_words(command.reason, acting.case, "give it up")
-    _close(tx, acting, "failed", reason)
+    reason = closing.in_words(command.reason, acting.case, "give it up")
+    closing.close(tx, acting.going, State.FAILED, reason)
     tx.record("case.failed", case_id=command.case_id, reason=reason)
     facts = {"by": tx.actor.id, "reason": reason}
     accountable, _ = roles_of_contract(tx.policy_of(acting.case), acting.case)
@@ -297,32 +293,18 @@ def fail(tx: Tx, command: Fail) -> Outcome:
     return finish(tx, acting, What.FAILED, facts)
 
 
-def _close(tx: Tx, acting: Acting, state: str, resolution: str) -> None:
-    acting.going.enter(state, at=tx.now, closed_at=tx.now, resolution=resolution, lease_until=None, snoozed_until=None)
-    acting.going.drop()
-    cancel_pages(tx, acting.case, even_if_acknowledged=True)
-    lanes.let_go(tx, acting.case.id)
-
-
-def _in_words(reason: str, case: Case, what_for: str) -> str:
-    reason = clean(reason, most=3000)
-    if len(reason) < SHORTEST_REASON:
-        raise Refused(
-            "reason_needed",
-            f"Say why, in at least {SHORTEST_REASON} characters, to {what_for}.",
-            case_id=case.id,
-        )
-    return reason
-
-
 def reopen(tx: Tx, command: Reopen) -> Outcome:
     """The case is queued again, with nobody and with new windows from now. Refused while another open case has the
-    same failure or the same thread."""
+    same failure or the same thread. One that is closing goes back to where it was."""
     acting = begin(tx, command, Act.REOPEN)
     if isinstance(acting, Outcome):
         return acting
     going, case = acting.going, acting.case
-    reason = _in_words(command.reason, case, "reopen it")
+    reason = closing.in_words(command.reason, case, "reopen it")
+    if case.state == State.CLOSING:
+        closing.stop(tx, going)
+        tx.record("case.closing_stopped", case_id=case.id, reason=reason)
+        return finish(tx, acting, What.CLOSING_STOPPED, {"by": tx.actor.id, "reason": reason})
     _check_alone(tx, case)
     going.enter("queued", at=tx.now, closed_at=None, resolution=None, reopened=case.reopened + 1, **_NOBODY)
     going.set(response_from_at=tx.now, response_breached_at=None, resolution_breached_at=None, exhausted=False)

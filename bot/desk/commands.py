@@ -87,11 +87,15 @@ class SetState(OnCase):
 @dataclass(frozen=True, slots=True)
 class Resolve(OnCase):
     """It is fixed: a reason of `bot.rules.closing.REASONS`, and a note if there is more to say. `decision`: which of
-    two that differ is right, where the failure mode is one of `bot.rules.closing.DECISIONS`."""
+    two that differ is right, where the failure mode is one of `bot.rules.closing.DECISIONS`. `confirmed`: the names of
+    the checks that the actor confirms. `override`: why it is closed in spite of its checks; what is left out then is
+    as it was wanted before."""
 
     reason: str
     note: str = ""
     decision: str = ""
+    confirmed: tuple[str, ...] = ()
+    override: str = ""
 
 
 @dataclass(frozen=True, slots=True)

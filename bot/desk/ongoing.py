@@ -17,9 +17,12 @@ from sqlmodel import col
 from bot.desk.pages import SHOWN, owe_page_updates
 from bot.desk.tx import Tx
 from bot.rules.windows import StateAt
+from store.closing_models import Check, Closing
 from store.database import Stale
 from store.models import Case, StateChange, Timer
 from store.rows import insert_rows
+
+CLOSING = "closing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Ongoing:
     values: dict[str, Any] = field(default_factory=dict)
     entered: list[StateAt] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    stops_closing: bool = False
 
     def set(self, **values: Any) -> None:
         """Changes fields of the case; it shows them from now on."""
@@ -51,6 +55,7 @@ class Ongoing:
     def enter(self, state: str, *, at: datetime, **values: Any) -> None:
         """Puts the case to another state."""
         if state != self.case.state:
+            self.stops_closing |= self.case.state == CLOSING
             self.record.append(StateAt(state, at))
             self.entered.append(StateAt(state, at))
         self.set(state=state, **values)
@@ -101,15 +106,27 @@ def load(tx: Tx, ids: Iterable[int]) -> dict[int, Ongoing]:
 
 
 def save(tx: Tx, many: Sequence[Ongoing]) -> None:
-    """Writes what was changed, and owes the edits of direct messages that show it otherwise. Raises `Stale` when a
-    case is not as it was loaded."""
+    """Writes what was changed, and owes the edits of direct messages that show it otherwise. A closing of which its
+    case is no more, and which was not decided, is withdrawn. Raises `Stale` when a case is not as it was loaded."""
     _save_cases(tx, [going for going in many if going.values])
     owe_page_updates(tx, [going.case for going in many if not going.values.keys().isdisjoint(SHOWN)])
     _save_timers(tx, many)
     entered = [{"case_id": going.case.id, "state": at.state, "at": at.at} for going in many for at in going.entered]
     insert_rows(tx.session, StateChange, entered)
+    _withdraw_closings(tx, [going.case.id for going in many if going.stops_closing])
     for going in many:
-        going.values, going.entered, going.touched = {}, [], set()
+        going.values, going.entered, going.touched, going.stops_closing = {}, [], set(), False
+
+
+def _withdraw_closings(tx: Tx, case_ids: Sequence[int]) -> None:
+    if not case_ids:
+        return
+    under_way = select(col(Closing.id)).where(col(Closing.case_id).in_(case_ids), col(Closing.state) == "checking")
+    ids = list(tx.session.execute(under_way).scalars())
+    withdrawn = update(Closing).where(col(Closing.id).in_(ids)).values(state="withdrawn", decided_at=tx.now)
+    unasked = update(Check).where(col(Check.closing_id).in_(ids)).values(due_at=None, lease_until=None)
+    for statement in (withdrawn, unasked) if ids else ():
+        tx.session.execute(statement.execution_options(synchronize_session=False))
 
 
 def _save_cases(tx: Tx, changed: Sequence[Ongoing]) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy import or_, select
 from sqlmodel import col
 
 from bot.desk.acting import answer, answered, check_may_open, get_ongoing, renew_if_working
-from bot.desk.cases import digest_of
 from bot.desk.commands import HeardReply, OpenByHand, OpenThread, Outcome, Reply
 from bot.desk.intake import report_policy_fault
 from bot.desk.ongoing import save
@@ -23,7 +22,7 @@ from bot.rules.fingerprint import fingerprint
 from bot.rules.refusals import Refused
 from bot.rules.routing import Routing, route
 from bot.rules.saying import What
-from bot.rules.texts import LONGEST_TITLE, clean, clean_line
+from bot.rules.texts import LONGEST_TITLE, clean, clean_line, digest_of
 from store.ids import new_key
 from store.models import PRIORITIES, Case, Note
 from store.writing import add_new, change

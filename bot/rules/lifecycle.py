@@ -65,6 +65,7 @@ HELD = frozenset({State.IN_PROGRESS, State.WAITING_FOR_SYSTEMS, State.WAITING_FO
 """States of a case that somebody has, and that a person may choose."""
 
 _QUEUED = frozenset({State.QUEUED})
+_CLOSING = frozenset({State.CLOSING})
 
 MOVES: Mapping[Action, Move] = MappingProxyType(
     {
@@ -78,9 +79,9 @@ MOVES: Mapping[Action, Move] = MappingProxyType(
         Action.RUN: Move(OPEN),
         Action.RELEASE: Move(frozenset(State)),
         Action.ESCALATE: Move(OPEN),
-        Action.RESOLVE: Move(OPEN, frozenset({State.CLOSING, State.RESOLVED})),
+        Action.RESOLVE: Move(OPEN - _CLOSING, frozenset({State.CLOSING, State.RESOLVED})),
         Action.FAIL: Move(OPEN, frozenset({State.FAILED})),
-        Action.REOPEN: Move(CLOSED, _QUEUED),
+        Action.REOPEN: Move(CLOSED | _CLOSING, HELD | _QUEUED),
         Action.LAPSE: Move(HELD, _QUEUED),
     }
 )
@@ -116,6 +117,12 @@ def _refused(action: Action, found: Found, now: datetime) -> Refused:
         )
     if action is Action.REOPEN:
         return Refused("not_closed", f"{found.ref} is open ({found.state.words}); there is nothing to reopen.")
+    if action is Action.RESOLVE:
+        return Refused(
+            "closing",
+            f"{found.ref} is closing: its checks are asked, and its thread will say what came of them. "
+            f"`/case reopen {found.ref} why` stops that.",
+        )
     if found.state is State.QUEUED:
         return Refused("not_acknowledged", f"Nobody has {found.ref} yet; acknowledge it first.")
     return Refused(

@@ -18,6 +18,11 @@ class What(StrEnum):
     NOTED = "noted"  # by, text
     STATE_CHANGED = "state_changed"  # by, from, to
     RESOLVED = "resolved"  # by, reason, note
+    CLOSING = "closing"  # by, checks
+    CLOSING_REFUSED = "closing_refused"  # by, failed (name, because), owner, accountable, people (who asked)
+    CLOSING_STOPPED = "closing_stopped"  # by, reason
+    PLEASE_CONFIRM = "please_confirm"  # by, confirm, note, people
+    OVERRIDDEN = "overridden"  # by, reason, note, override, failed
     FAILED = "failed"  # by, reason
     REOPENED = "reopened"  # by, reason
     REMINDED = "reminded"  # window (response | resolution), due_at, people

@@ -20,14 +20,20 @@ from bot.slack.client import error_of, is_passing, without_token
 from bot.slack.directory import PATIENCE, Directory
 from bot.slack.edge import Edge
 from bot.slack.links import Links
-from bot.slack.listeners import buttons, events, forms, proposals, quarantine, shortcuts, slashes
+from bot.slack.listeners import buttons, events, forms, proposals, quarantine, resolving, shortcuts, slashes
 from bot.slack.listeners.binding import Listeners, bound
 
 log = logging.getLogger(__name__)
 
 PATH = "/slack/events"
-ACTIONS: Listeners = {**buttons.ACTIONS, **shortcuts.ACTIONS, **proposals.ACTIONS, **quarantine.ACTIONS}
-VIEWS: Listeners = {**forms.VIEWS, **shortcuts.VIEWS, **quarantine.VIEWS}
+ACTIONS: Listeners = {
+    **buttons.ACTIONS,
+    **resolving.ACTIONS,
+    **shortcuts.ACTIONS,
+    **proposals.ACTIONS,
+    **quarantine.ACTIONS,
+}
+VIEWS: Listeners = {**forms.VIEWS, **resolving.VIEWS, **shortcuts.VIEWS, **quarantine.VIEWS}
 SHORTCUTS = shortcuts.SHORTCUTS
 COMMANDS = slashes.COMMANDS
 EVENTS = events.EVENTS

@@ -122,6 +122,13 @@ def heard_at(asker: Asker, form: Form) -> Form:
     return replace(form, channel=asker.channel, thread_ts=asker.thread_ts)
 
 
+def ticked(view: Body, prefix: str) -> tuple[str, ...]:
+    """What was ticked in the boxes of a form, whose blocks' names begin with `prefix`."""
+    values: Mapping[str, Mapping[str, Any]] = (view.get("state") or {}).get("values", {})
+    held = [element for block_id, state in values.items() if block_id.startswith(prefix) for element in state.values()]
+    return tuple(str(option["value"]) for element in held for option in element.get("selected_options") or ())
+
+
 def chosen(view: Body, block_id: str) -> str:
     """What was filled into a field of a form; "" for nothing."""
     state: Mapping[str, Any] = (view.get("state") or {}).get("values", {}).get(block_id, {})

@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.rules.closing import REASONS
 from bot.rules.lifecycle import HELD, State
 from bot.rules.sending import Verb
+from bot.slack.closings import closing_blocks
 from bot.slack.facts import CardFacts, Coming
 from bot.slack.parts import (
     TEXT,
@@ -49,6 +50,7 @@ REPLAY = "case.replay"
 RELEASE = "case.release"
 ESCALATE = "case.escalate"
 RESOLVE = "case.resolve"
+CLOSE_ANYWAY = "case.close_anyway"
 REOPEN = "case.reopen"
 MENU = "case.more"
 MENU_OPEN = (
@@ -64,6 +66,7 @@ MENU_OPEN = (
     ("audit", "Audit trail"),
 )
 """For an open case. A state is offered while somebody has the case, and only one that it is not in."""
+MENU_CLOSING = ("reopen", "Do not close it after all")
 MENU_CLOSED = (("note", "Add a note"), ("reopen", "Reopen"), ("audit", "Audit trail"))
 
 
@@ -176,6 +179,7 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
         yield section(f":hourglass: *{waits}* behind this one{about}; closing the case lets them go on without it.")
     if facts.sent:
         yield context(_sent(facts, facts.sent))
+    yield from closing_blocks(case, facts.tried, facts.names)
     if not case.is_open:
         yield section(ending(facts))
         return
@@ -257,12 +261,16 @@ def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
         buttons.append(button("Replay", REPLAY, value, asks=_asks(facts, Verb.REPLAY)))
     if facts.held:
         buttons.append(button(f"Quarantine ({facts.held:,})", RELEASE, value))
-    buttons += [button("Escalate", ESCALATE, value), button("Resolve", RESOLVE, value), menu]
-    return buttons
+    buttons.append(button("Escalate", ESCALATE, value))
+    if case.state != State.CLOSING:
+        buttons.append(button("Resolve", RESOLVE, value))
+    return [*buttons, menu]
 
 
 def _menu(case: Case) -> Iterator[tuple[str, str]]:
     choosable = HELD - {State(case.state)} if case.state in HELD else frozenset()
+    if case.state == State.CLOSING:
+        yield MENU_CLOSING
     for word, label in MENU_OPEN if case.is_open else MENU_CLOSED:
         if word in choosable or word not in HELD:
             yield word, label

@@ -23,6 +23,7 @@ _LINK = re.compile(r"<?https?://[^\s|>]*/archives/([CGD][A-Z0-9]+)/p(\d{10})(\d{
 _ROOT = re.compile(r"thread_ts=(\d+\.\d+)")
 _SPAN = re.compile(r"(\S+?)\.\.(\S+)")
 LONGEST_TITLE = 300
+OVERRIDE = "override"
 
 
 class Misread(Exception):
@@ -123,7 +124,7 @@ USAGE: Mapping[str, str] = {
     "snooze": "snooze C-12 2h",
     "priority": "priority C-12 P1",
     "run": "run C-12 retry (or replay)",
-    "resolve": f"resolve C-12 [{', '.join(REASONS)}] what was done",
+    "resolve": f"resolve C-12 [{', '.join(REASONS)}] what was done (or: override why)",
     "fail": "fail C-12 why it cannot be fixed",
     "reopen": "reopen C-12 why",
     "note": "note C-12 text",
@@ -284,10 +285,19 @@ def _resolve(words: _Words) -> Typed:
             reason = word
         elif word in DECISION_WORDS and not decision:
             decision = word
+        elif word == OVERRIDE:
+            return _override(words, case_id, reason, decision, after)
         else:
             break
         rest = after.strip()
     return desk.Resolve(case_id, reason or next(iter(REASONS)), said(rest).strip(), decision)
+
+
+def _override(words: _Words, case_id: int, reason: str, decision: str, why: str) -> Typed:
+    """In spite of its checks; a reason for resolving that is not said is the one that was wanted before."""
+    if not why.strip():
+        raise words.wrong("Why is it closed in spite of its checks?")
+    return desk.Resolve(case_id, reason, decision=decision, override=said(why).strip())
 
 
 def _run(words: _Words) -> Typed:

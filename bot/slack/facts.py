@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
+from bot.desk import closing
 from bot.desk.acting import roles_of_contract
 from bot.desk.lanes import waiting_behind
 from bot.desk.people import find_role, person_on_call
@@ -17,6 +18,7 @@ from bot.desk.sending_again import Possible, plans, possible
 from bot.rules.escalation import LADDER_OF, role_named, rungs_of
 from bot.rules.routing import terms_of
 from bot.rules.sending import Plan, Verb
+from bot.slack.closings import Tried
 from bot.slack.words import Names
 from runbooks.policy import Policy
 from runbooks.team import Role
@@ -53,6 +55,8 @@ class CardFacts:
     sent_at: datetime | None = None
     held: int = 0
     plans: Mapping[Verb, Plan] = field(default_factory=dict)
+    tried: Tried | None = None
+    """The last time that somebody wanted it closed."""
 
 
 NOTHING = Possible(retry=False, replay=False)
@@ -70,8 +74,9 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     coming = tuple(sorted(ahead, key=lambda each: each.at))
     person = case.assignee or (on_call[0] if on_call else None)
     sent, sent_at = _last_sent(session, case) if case.is_open else (None, None)
-    asked_by = sent.asked_by if sent else None
-    users = [person, case.acknowledged_by, case.opened_by, asked_by, *(each.person for each in coming)]
+    tried = tried_last(session, case_id)
+    asked_by = [sent.asked_by if sent else None, tried.closing.asked_by if tried else None, case.overridden_by]
+    users = [person, case.acknowledged_by, case.opened_by, *asked_by, *(each.person for each in coming)]
     return CardFacts(
         case=case,
         names=names(session, now_policy, users),
@@ -85,7 +90,14 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
         sent_at=sent_at,
         held=held_of_cases(session, [case_id]).get(case_id, 0),
         plans=plans(session, case, policy=now_policy, of_case=policy, now=now) if case.is_open else {},
+        tried=tried,
     )
+
+
+def tried_last(session: Session, case_id: int) -> Tried | None:
+    """The last closing of a case, and its checks."""
+    row = closing.last_closing(session, case_id)
+    return Tried(row, closing.results(session, row.id or 0)) if row else None
 
 
 def _last_sent(session: Session, case: Case) -> tuple[Delivery | None, datetime | None]:

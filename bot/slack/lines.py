@@ -122,6 +122,42 @@ def _resolved(facts: Facts) -> str:
     return f":white_check_mark: {facts.who('by')} resolved it: {said}"
 
 
+def _closing(facts: Facts) -> str:
+    asked = ", ".join(quote(str(name), 150) for name in facts.given.get("checks") or ())
+    return f":hourglass_flowing_sand: {facts.who('by')} resolves it. It closes when its checks hold: {asked}."
+
+
+def _addressed(facts: Facts) -> str:
+    """In a thread, to whom it is said; a direct message has one reader, and says for which role they are told."""
+    people = "" if facts.given.get("role") else facts.people(wake=True)
+    return f"{people}: " if people else ""
+
+
+def _closing_refused(facts: Facts) -> str:
+    people = _addressed(facts)
+    found = [
+        f"\n• {'*' + quote(str(each['name']), 150) + '*: ' if each['name'] else ''}{quote(str(each['because']), 300)}"
+        for each in facts.given.get("failed") or ()
+    ]
+    who = " or ".join(dict.fromkeys((facts.role("owner"), facts.role("accountable"))))
+    return (
+        f":no_entry_sign: {people}it is not closed, for a check does not hold.{''.join(found)}"
+        f"\nFix that and press *Resolve* again. {who} can close it all the same, with a reason."
+    )
+
+
+def _please_confirm(facts: Facts) -> str:
+    asked = "; ".join(quote(str(text), 500) for text in facts.given.get("confirm") or ())
+    note = facts.text("note", most=300)
+    return f":white_check_mark: {_addressed(facts)}fixed{f' ({note})' if note else ''}, please confirm: {asked}"
+
+
+def _overridden(facts: Facts) -> str:
+    failed = ", ".join(quote(str(name), 150) for name in facts.given.get("failed") or ())
+    why = facts.text("override", most=NOTE)
+    return f":warning: {facts.who('by')} closed it in spite of its checks ({failed}): {why}"
+
+
 def _connector_back(facts: Facts) -> str:
     held = int(facts.given.get("held") or 0)
     going = {0: "Nothing is held any more", 1: "The event that is held goes on"}.get(
@@ -238,6 +274,13 @@ SENTENCES: Mapping[What, Sentence] = {
     What.NOTED: lambda f: f":memo: {f.who('by')}: {f.text('text', most=NOTE)}",
     What.STATE_CHANGED: lambda f: f":vertical_traffic_light: {f.who('by')}: {f.word('from')} → {f.word('to')}.",
     What.RESOLVED: _resolved,
+    What.CLOSING: _closing,
+    What.CLOSING_REFUSED: _closing_refused,
+    What.CLOSING_STOPPED: lambda f: (
+        f":arrows_counterclockwise: {f.who('by')} stopped its closing{f.text('reason', ': ', NOTE)}"
+    ),
+    What.PLEASE_CONFIRM: _please_confirm,
+    What.OVERRIDDEN: _overridden,
     What.FAILED: lambda f: f":no_entry: {f.who('by')} gave it up{f.text('reason', ': ', NOTE)}",
     What.REOPENED: lambda f: f":arrows_counterclockwise: {f.who('by')} opened it again{f.text('reason', ': ', NOTE)}",
     What.REMINDED: _reminded,

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.rules.lifecycle import State
 from bot.rules.saying import What
-from bot.slack.cards import ACKNOWLEDGE, ESCALATE, Drawn, before, ending, mark
+from bot.slack.cards import ACKNOWLEDGE, CLOSE_ANYWAY, ESCALATE, RESOLVE, Drawn, before, ending, mark
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
 from bot.slack.parts import Block, actions, button, context, outside, section
@@ -15,14 +16,23 @@ from bot.slack.values import block_id, seen
 from bot.slack.words import Names, date, link, quote
 from store.models import Case
 
+RESOLVING = ("Resolve", RESOLVE, "primary")
+BUTTONS: Mapping[str, tuple[tuple[str, str, str | None], ...]] = {
+    What.CLOSING_REFUSED: (RESOLVING, ("Close anyway…", CLOSE_ANYWAY, None)),
+    What.PLEASE_CONFIRM: (RESOLVING,),
+}
 MATTER = 600
 """Characters of the detail in a direct message; the card has more."""
 
 
-def line(payload: Mapping[str, Any], known: Names) -> Drawn:
-    """A line of history, in the case's own thread."""
-    said = sentence(str(payload.get("what")), payload, known)
-    return Drawn(said, (section(said),))
+def line(case: Case, payload: Mapping[str, Any], known: Names, now: datetime) -> Drawn:
+    """A line of history, in the case's own thread; where somebody has to go on from it, with the buttons for that."""
+    what = str(payload.get("what"))
+    said = sentence(what, payload, known)
+    value = seen(case, now)
+    buttons = [button(text, action, value, style=style) for text, action, style in BUTTONS.get(what, ())]
+    row = [actions(buttons, block_id=block_id(case, now))] if buttons and case.is_open else []
+    return Drawn(said, (section(said), *row))
 
 
 def notice(case: Case, payload: Mapping[str, Any], known: Names, url: str | None) -> Drawn:
@@ -48,6 +58,8 @@ def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: dat
         buttons = [button("Escalate", ESCALATE, seen(case, now))]
         if _can_be_taken(case, reader):
             buttons.insert(0, button("Acknowledge", ACKNOWLEDGE, seen(case, now), style="primary"))
+        if payload.get("what") == What.PLEASE_CONFIRM and case.state != State.CLOSING:
+            buttons.insert(0, button("Resolve", RESOLVE, seen(case, now), style="primary"))
         blocks.append(actions(buttons, block_id=block_id(case, now)))
     return Drawn(f"{before(case)}{case.priority} {case.ref} {quote(case.title, 200)}: {why}", tuple(blocks))
 

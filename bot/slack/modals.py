@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rules.closing import DECISIONS, REASONS, SHORTEST_REASON
+from bot.rules.closing import SHORTEST_REASON
 from bot.slack.asking import Form
 from bot.slack.parts import (
     Block,
@@ -35,7 +35,6 @@ HAND_OFF = "form.hand_off"
 SNOOZE = "form.snooze"
 PRIORITY = "form.priority"
 NOTE = "form.note"
-RESOLVE = "form.resolve"
 FAIL = "form.fail"
 REOPEN = "form.reopen"
 CONFIRM = "form.confirm"
@@ -78,25 +77,6 @@ def note(form: Form) -> Block:
     """A note."""
     written = text_input("text", lines=True, most=LINES)
     return _form(NOTE, form, "Note", [labelled("text", f"Note on {form.case}", written)])
-
-
-def resolve(form: Form, asks: str = "") -> Block:
-    """How it was fixed; where two things differ (`asks`, the failure mode), which of them is right."""
-    written = text_input("note", lines=True, most=LINES)
-    choices = tuple(DECISIONS.get(asks, {}).items())
-    decision = [labelled("decision", "Which is right?", radio("decision", choices))] if choices else []
-    return _form(
-        RESOLVE,
-        form,
-        "Resolve",
-        [
-            *decision,
-            labelled("reason", f"How was {form.case} resolved?", radio("reason", tuple(REASONS.items()))),
-            labelled(
-                "note", "What was done", written, optional=True, hint="The next one who sees this will thank you."
-            ),
-        ],
-    )
 
 
 def fail(form: Form) -> Block:

@@ -116,6 +116,11 @@ def radio(action_id: str, choices: Sequence[tuple[str, str]]) -> Block:
     return {"type": "radio_buttons", "action_id": action_id, "options": shown, "initial_option": shown[0]}
 
 
+def checkboxes(action_id: str, choices: Sequence[tuple[str, str]]) -> Block:
+    """Up to ten boxes to tick; none is ticked."""
+    return {"type": "checkboxes", "action_id": action_id, "options": [option(text, value) for value, text in choices]}
+
+
 def text_input(action_id: str, *, lines: bool = False, start: str = "", most: int = SECTION) -> Block:
     """A field to write in."""
     element: Block = {"type": "plain_text_input", "action_id": action_id, "multiline": lines, "max_length": most}

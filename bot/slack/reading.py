@@ -233,6 +233,8 @@ def _people_of(entry: Mapping[str, Any]) -> Iterator[str]:
 def _said(value: Any, known: Names) -> str:
     if isinstance(value, list):
         return cut(listed([_said(each, known) for each in value]), 300)
+    if isinstance(value, dict) and "check" in value:
+        return quote(f"{value['check']} {value['state']}", 160)
     if _is_person(value):
         return known.person(value)
     if isinstance(value, str) and _INSTANT.fullmatch(value):

@@ -50,6 +50,13 @@ SPOKEN: Mapping[What, Sentence] = {
     What.NOTED: lambda f: f":memo: Your note is in its thread{f.text('text', ': ')}",
     What.STATE_CHANGED: lambda f: f":vertical_traffic_light: You changed it from {f.word('from')} to {f.word('to')}.",
     What.RESOLVED: lambda f: f":white_check_mark: You resolved it: {f.reason()}",
+    What.CLOSING: lambda f: (
+        ":hourglass_flowing_sand: You asked to close it: that is done when its checks hold. Its thread will say so."
+    ),
+    What.CLOSING_STOPPED: lambda f: ":arrows_counterclockwise: You stopped its closing. It is where it was.",
+    What.OVERRIDDEN: lambda f: (
+        ":warning: You closed it in spite of its checks. That stays on the case, with your reason."
+    ),
     What.FAILED: lambda f: ":no_entry: You gave it up. The accountable role is told.",
     What.REOPENED: lambda f: ":arrows_counterclockwise: You opened it again. Nobody has it yet.",
     What.ESCALATED: _escalated,

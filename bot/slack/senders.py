@@ -78,7 +78,9 @@ class _Sending:
         root = case.thread_ts or case.card_ts
         if root is None:
             raise Undelivered("the card that it belongs to is not posted yet")
-        return await self._post(owed, _Post(owed.channel, line(owed.payload, known), owed.key, root))
+        return await self._post(
+            owed, _Post(owed.channel, line(case, owed.payload, known, self.context.clock.now()), owed.key, root)
+        )
 
     async def notice(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts a line with the case's link in a role's channel."""

@@ -7,7 +7,6 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from bot.rules.closing import DECISIONS
 from bot.rules.refusals import Refused
 from store.models import Case
 
@@ -21,8 +20,6 @@ class Seen:
     case: str
     version: int = 0
     drawn: int = 0
-    asks: str = ""
-    """What resolving it asks: the failure mode, where that is about two things that differ."""
 
     @property
     def case_id(self) -> int:
@@ -30,12 +27,15 @@ class Seen:
         return case_id_of(self.case)
 
 
+def drawn_at(now: datetime) -> int:
+    """The moment of a drawing, as buttons carry it."""
+    return int(now.timestamp() * 1000)
+
+
 def seen(case: Case, now: datetime) -> str:
     """The value of a button on a drawing of the case."""
-    asks = case.failure_mode if case.failure_mode in DECISIONS else ""
-    drawing = Seen(case.ref, case.version, int(now.timestamp() * 1000), asks)
-    said = {name: value for name, value in asdict(drawing).items() if value != ""}
-    return json.dumps(said, separators=(",", ":"))
+    drawing = Seen(case.ref, case.version, drawn_at(now))
+    return json.dumps(asdict(drawing), separators=(",", ":"))
 
 
 def read_seen(value: str) -> Seen:
@@ -49,7 +49,7 @@ def read_seen(value: str) -> Seen:
 def block_id(case: Case, now: datetime) -> str:
     """What a menu, which has no value of its own, carries: the name of its block. New with each drawing, so that
     Slack forgets what was chosen on the one before."""
-    return f"case:{case.ref}:{case.version}:{int(now.timestamp() * 1000)}"
+    return f"case:{case.ref}:{case.version}:{drawn_at(now)}"
 
 
 def read_block_id(text: str) -> Seen:

@@ -19,6 +19,7 @@ from store.queries import cases as queries
 from store.queries.cases import OPEN, Wanted
 
 REPORTS_SHOWN = 100
+CLOSINGS_SHOWN = 20
 PARAMETERS = ("state", "workflow", "owner", "limit", "cursor")
 KNOWN_STATES = (OPEN, *STATES, *CLOSED)
 FIELDS = (
@@ -46,9 +47,24 @@ FIELDS = (
     "exhausted",
     "closed_at",
     "resolution",
+    "overridden_by",
+    "override_reason",
     "reopened",
 )
 """What a list shows of a case."""
+CLOSING_FIELDS = ("state", "asked_by", "asked_at", "decided_at", "overridden_by", "override_reason")
+CHECK_FIELDS = (
+    "name",
+    "kind",
+    "state",
+    "attempts",
+    "at",
+    "by",
+    "request",
+    "status",
+    "body_digest",
+    "because",
+)
 REPORT_FIELDS = ("occurrence", "received_at", "source", "title", "detail", "links")
 
 
@@ -69,7 +85,7 @@ class CasesOut:
         return answer({"cases": [_short(case) for case in page], "next": following})
 
     async def show(self, request: web.Request) -> web.Response:
-        """One case, with its latest reports and its deliveries."""
+        """One case, with its latest reports, its deliveries, and what its checks found."""
         reader = await self._gate.admit_reader(request)
         case_id = _case_id(request)
         return answer(await self._desk.read(lambda session: _whole(session, _get(session, case_id, reader))))
@@ -138,7 +154,17 @@ def _whole(session: Session, case: Case) -> dict[str, Any]:
         "policy": case.policy_digest,
         "reports": [_fields(each, *REPORT_FIELDS) for each in reports],
         "deliveries": _deliveries(session, case.id),
+        "closings": _closings(session, case.id),
     }
+
+
+def _closings(session: Session, case_id: int) -> list[dict[str, Any]]:
+    """What came of each wish to close it, with the evidence of its checks."""
+    found = queries.closings_of(session, case_id, limit=CLOSINGS_SHOWN)
+    return [
+        {**_fields(closing, *CLOSING_FIELDS), "checks": [_fields(each, *CHECK_FIELDS) for each in checks]}
+        for closing, checks in found
+    ]
 
 
 def _deliveries(session: Session, case_id: int) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from bot.web.bodies import MAX_BYTES
-from bot.web.cases import FIELDS, KNOWN_STATES
+from bot.web.cases import CHECK_FIELDS, CLOSING_FIELDS, FIELDS, KNOWN_STATES
 from bot.web.cloud_events import BATCH, STRUCTURED
 from bot.web.events import MAX_EVENTS
 from bot.web.exceptions import MAX_REPORTS
@@ -68,6 +68,12 @@ def openapi() -> dict[str, Any]:
                 "Taken": _TAKEN,
                 "Problem": _PROBLEM,
                 "Case": {"type": "object", "properties": {name: {} for name in FIELDS}},
+                "WholeCase": _whole_case(),
+                "Closing": {
+                    "type": "object",
+                    "properties": {name: {} for name in CLOSING_FIELDS} | {"checks": _list("Check")},
+                },
+                "Check": {"type": "object", "properties": {name: {} for name in CHECK_FIELDS}},
             },
         },
     }
@@ -80,11 +86,16 @@ _CREDENTIALS = (
 )
 
 
+def _whole_case() -> dict[str, Any]:
+    more = _object(reports={"type": "array"}, deliveries={"type": "array"}, closings=_list("Closing"))
+    return {"allOf": [_ref("Case"), more]}
+
+
 def _paths() -> dict[str, Any]:
     return {
         "/v1/exceptions": {"post": _post_exceptions()},
         "/v1/cases": {"get": _get("Cases, latest first", _object(cases=_list("Case"), next={}), _case_parameters())},
-        "/v1/cases/{ref}": {"get": _get("One case", _ref("Case"), [_REF])},
+        "/v1/cases/{ref}": {"get": _get("One case", _ref("WholeCase"), [_REF])},
         "/v1/cases/{ref}/audit": {"get": _get("Its audit trail", _object(entries={"type": "array"}), [_REF])},
         "/v1/quarantine": {"get": _get("Events that are held", _object(events={"type": "array"}, next={}), _page())},
         "/v1/events/{workflow}": {"post": _post_events()},

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
+from store.closing_models import Check, Closing
 from store.models import Attempt, Case, Delivery, ExceptionReport, Owed, Timer
 
 OPEN = "open"
@@ -55,6 +56,17 @@ def latest_reports(session: Session, case_id: int, *, limit: int) -> list[Except
     """The reports of a case, latest first."""
     query = select(ExceptionReport).where(col(ExceptionReport.case_id) == case_id)
     return list(session.execute(query.order_by(col(ExceptionReport.occurrence).desc()).limit(limit)).scalars())
+
+
+def closings_of(session: Session, case_id: int, *, limit: int) -> list[tuple[Closing, list[Check]]]:
+    """The last times that somebody wanted the case closed, latest first, each with its checks."""
+    mine = select(Closing).where(col(Closing.case_id) == case_id).order_by(col(Closing.id).desc()).limit(limit)
+    closings = list(session.execute(mine).scalars())
+    ids = [each.id for each in closings]
+    checks = list(
+        session.execute(select(Check).where(col(Check.closing_id).in_(ids)).order_by(col(Check.id))).scalars()
+    )
+    return [(each, [check for check in checks if check.closing_id == each.id]) for each in closings]
 
 
 def deliveries_of(session: Session, case_id: int) -> list[Delivery]:

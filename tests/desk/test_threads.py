@@ -67,7 +67,7 @@ async def test_of_ten_at_once_one_opens_it(story: Story) -> None:
 
 async def test_a_thread_case_is_closed_and_reopened_like_any_other(story: Story) -> None:
     opened = await story.do(threads.open_thread, thread(), STRANGER)
-    await story.do(cases.resolve, Resolve(opened.case_id, "fixed"), DEE)
+    await story.do(cases.resolve, Resolve(opened.case_id, "fixed", confirmed=("the customer has an answer",)), DEE)
     again = await story.do(threads.open_thread, thread(), STRANGER)
     assert (again.case_id, again.existed, again.facts["state"]) == (opened.case_id, True, "resolved")
     await story.do(cases.reopen, Reopen(opened.case_id, "It hangs again"), DEE)

@@ -47,9 +47,20 @@ def test_a_refusal_says_how_it_was_closed() -> None:
     assert refusal(Action.ESCALATE, State.FAILED).text.startswith("C-12 was given up by Ada")
 
 
-@pytest.mark.parametrize("state", sorted(OPEN))
+@pytest.mark.parametrize("state", sorted(OPEN - {State.CLOSING}))
 def test_an_open_case_is_not_reopened(state: State) -> None:
     assert refusal(Action.REOPEN, state).code == "not_closed"
+
+
+def test_a_case_that_is_closing_is_not_resolved_once_more_but_may_be_stopped() -> None:
+    refused = refusal(Action.RESOLVE, State.CLOSING)
+    assert refused.code == "closing"
+    assert refused.text == (
+        "C-12 is closing: its checks are asked, and its thread will say what came of them. "
+        "`/case reopen C-12 why` stops that."
+    )
+    check(Action.REOPEN, found(State.CLOSING), now=NOW)
+    check(Action.FAIL, found(State.CLOSING), now=NOW)
 
 
 def test_nobody_waits_for_a_customer_before_somebody_has_the_case() -> None:

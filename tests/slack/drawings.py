@@ -15,12 +15,14 @@ from bot.slack import modals
 from bot.slack.answers import HomeFacts, cases_told, help_told, home
 from bot.slack.asking import Form
 from bot.slack.cards import card
+from bot.slack.closings import Confirmation, Tried, override_form, resolve_form
 from bot.slack.facts import CardFacts, Coming
-from bot.slack.messages import notice, page
+from bot.slack.messages import line, notice, page
 from bot.slack.quarantine import Listing, case_form, drop_form, event_form, list_form, listed_told
 from bot.slack.queues import Cases, OnCallNow
 from bot.slack.words import Names
 from runbooks.policy import load
+from store.closing_models import Check, Closing
 from store.contract_models import Trigger
 from store.models import Case, Delivery, Event
 from store.queries.quarantine import Held
@@ -125,6 +127,24 @@ def held(event_id: int = 7, subject: str = "acc_1") -> Held:
     return Held(trigger, Event(id=event_id, workflow="refund", digest="1", content={}, received_at=NOW))
 
 
+def tried(state: str, *checks: Check) -> Tried:
+    """The last time that somebody wanted the case closed."""
+    closing = Closing(
+        id=1, case_id=12, asked_by="U0DEE", asked_at=NOW, state=state, state_before="queued", decided_at=NOW
+    )
+    return Tried(closing, checks)
+
+
+def check(name: str, state: str, because: str = "", kind: str = "request") -> Check:
+    """A check of it."""
+    return Check(closing_id=1, name=name, kind=kind, state=state, because=because)
+
+
+TICK = check("the account manager knows", "confirmed", kind="confirm")
+FAILED = check(HOSTILE, "failed", f"it answered 200: {HOSTILE}")
+DOWN = check("the account has its notice", "unknown", "it answered 503")
+
+
 def listing() -> Listing:
     """What is in quarantine."""
     return Listing("All", [held(), held(8, HOSTILE)], {"refund": 1200, HOSTILE: 1}, {12: 1200}, NAMES)
@@ -144,6 +164,10 @@ def looked_at() -> Look:
 def message(drawn: Any) -> dict[str, Any]:
     """A message as it is posted."""
     return {"text": drawn.text, "blocks": list(drawn.blocks)}
+
+
+CONFIRMATIONS = [Confirmation("short", HOSTILE[:60]), Confirmation("long", HOSTILE * 3)]
+CONFIRMATIONS += [Confirmation(f"box {number}", f"I have looked at {number}") for number in range(10)]
 
 
 def messages() -> Mapping[str, dict[str, Any]]:
@@ -171,6 +195,7 @@ def messages() -> Mapping[str, dict[str, Any]]:
             card(facts(acknowledged(snoozed_until=NOW + timedelta(hours=1)), still=("resolution",), possible=none), NOW)
         ),
         "card_resolved": message(card(facts(closed, possible=none, coming=()), NOW)),
+        **closings(),
         "card_hostile": message(card(facts(hostile), NOW)),
         "card_held": message(card(facts(row(failure_mode="schema_drift"), held=1200, possible=none), NOW)),
         "card_with_plans": message(card(facts(row(), plans=PLANS), NOW)),
@@ -182,6 +207,28 @@ def messages() -> Mapping[str, dict[str, Any]]:
         "list": message(cases_told("Revenue Ops", Cases((row(), acknowledged(), hostile), 3), NAMES, {12: URL})),
         "list_long": message(cases_told("All", Cases((hostile,) * 20, 900), NAMES, {})),
         "help": message(help_told()),
+    }
+
+
+def closings() -> Mapping[str, dict[str, Any]]:
+    """Cases that are closing, that did not close, and that were closed in spite of a check."""
+    over: dict[str, Any] = {"overridden_by": "U0DEE", "override_reason": HOSTILE}
+    closed = row(state="resolved", closed_at=NOW, resolution="fixed", **over)
+    asked = tried("checking", check("billing has it", "owed"), check("the ledger agrees", "passed"), TICK)
+    waiting = tried("refused", check("billing has it", "passed"), check(HOSTILE, "unconfirmed", kind="confirm"))
+    failed = [{"name": HOSTILE, "because": HOSTILE}, {"name": "", "because": "E-1 is being sent"}]
+    refused = {"what": "closing_refused", "by": "U0DEE", "people": ["U0DEE"], "failed": failed}
+    refused |= {"owner": "ops", "accountable": "success"}
+    fixed = {"what": "please_confirm", "by": "pointsman", "people": ["U0ADA"], "confirm": [HOSTILE], "note": HOSTILE}
+    return {
+        "card_closing": message(card(facts(row(state="closing", acknowledged_at=NOW), tried=asked), NOW)),
+        "card_not_closed": message(card(facts(acknowledged(), tried=tried("refused", FAILED, DOWN, TICK)), NOW)),
+        "card_to_confirm": message(card(facts(row(), tried=waiting), NOW)),
+        "card_overridden": message(card(facts(closed, tried=tried("overridden", FAILED, TICK), coming=()), NOW)),
+        "card_overridden_once": message(card(facts(row(reopened=1, **over)), NOW)),
+        "line_not_closed": message(line(acknowledged(), refused, NAMES, NOW)),
+        "line_to_confirm": message(line(row(), fixed, NAMES, NOW)),
+        "page_to_confirm": message(page(facts(row()), fixed | {"role": "ops"}, URL, NOW, reader="U0ADA")),
     }
 
 
@@ -199,7 +246,9 @@ def views() -> Mapping[str, dict[str, Any]]:
         "form_snooze": modals.snooze(form),
         "form_priority": modals.priority(form),
         "form_note": modals.note(form),
-        "form_resolve": modals.resolve(form),
+        "form_resolve": resolve_form(form),
+        "form_resolve_confirming": resolve_form(form, "conflict", CONFIRMATIONS),
+        "form_override": override_form(form, tried("refused", FAILED, DOWN, TICK)),
         "form_fail": modals.fail(form),
         "form_reopen": modals.reopen(form),
         "form_confirm": modals.confirm(replace(form, verb="replay"), "This may do it twice: <!channel>"),

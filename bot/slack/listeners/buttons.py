@@ -59,12 +59,6 @@ async def replay(edge: Edge, ack: AsyncAck, body: Body) -> None:
     await _send(edge, ack, body, "replay")
 
 
-async def resolve(edge: Edge, ack: AsyncAck, body: Body) -> None:
-    """Asks how it was resolved, and which is right where two things differ."""
-    asker, seen = of_click(body), _pressed(body)
-    await edge.open(ack, asker, modals.resolve(heard_at(asker, Form(seen.case)), seen.asks))
-
-
 async def reopen(edge: Edge, ack: AsyncAck, body: Body) -> None:
     """Asks why it is open again."""
     await _form(edge, ack, of_click(body), "reopen", _pressed(body))
@@ -105,7 +99,6 @@ ACTIONS: Listeners = {
     cards.ESCALATE: escalate,
     cards.RETRY: retry,
     cards.REPLAY: replay,
-    cards.RESOLVE: resolve,
     cards.REOPEN: reopen,
     cards.MENU: more,
     modals.OLDER: turn_page,

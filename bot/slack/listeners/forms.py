@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.desk.commands import AddNote, Assign, Fail, HandOff, Reopen, Resolve, SetPriority, Snooze
+from bot.desk.commands import AddNote, Assign, Fail, HandOff, Reopen, SetPriority, Snooze
 from bot.slack import modals
 from bot.slack.acts import carry_out, send_again
 from bot.slack.asking import Body, chosen, of_submission, read_form
@@ -22,7 +22,6 @@ FORMS: dict[str, tuple[str, Callable[[int, Filled], Any]]] = {
     modals.SNOOZE: ("length", lambda case, filled: Snooze(case, filled("length"))),
     modals.PRIORITY: ("priority", lambda case, filled: SetPriority(case, filled("priority"))),
     modals.NOTE: ("text", lambda case, filled: AddNote(case, filled("text"))),
-    modals.RESOLVE: ("note", lambda case, filled: Resolve(case, *map(filled, ("reason", "note", "decision")))),
     modals.FAIL: ("reason", lambda case, filled: Fail(case, filled("reason"))),
     modals.REOPEN: ("reason", lambda case, filled: Reopen(case, filled("reason"))),
 }

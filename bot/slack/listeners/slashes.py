@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.slack import answers, commands, holding, opening, reading
+from bot.desk.commands import Resolve
+from bot.slack import answers, commands, holding, opening, reading, resolving
 from bot.slack.acts import carry_out, send_again
 from bot.slack.asking import Asker, Body, of_command
 from bot.slack.commands import Misread, parse_case, parse_oncall
@@ -55,6 +56,8 @@ async def answered(edge: Edge, asker: Asker, asked: commands.Typed) -> Told | No
             return await holding.list_held_events(edge, asker, asked.of)
         case commands.Help():
             return answers.help_told()
+        case Resolve():
+            return await resolving.typed(edge, asker, asked)
     return await carry_out(edge, asker, asked)
 
 
