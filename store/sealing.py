@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Engine, bindparam, select, update
 from sqlmodel import Session, col
 
 from store.contract_models import DeskKey, SubjectKey
@@ -46,13 +47,17 @@ class Sealed:
     sealed: str
 
 
+_KNOWN: WeakKeyDictionary[Engine, bytes] = WeakKeyDictionary()
 _DESK_KEY = select(col(DeskKey.key)).where(col(DeskKey.id) == 1)
 _KEYS = select(col(SubjectKey.id), col(SubjectKey.key)).where(col(SubjectKey.id).in_(bindparam("ids", expanding=True)))
 
 
 def desk_key(session: Session) -> bytes:
-    """The installation's own key, which its database was made with."""
-    return bytes(session.execute(_DESK_KEY).scalar_one())
+    """The installation's own key, which its database was made with and keeps for ever: asked once for each engine."""
+    engine = session.connection().engine
+    if engine not in _KNOWN:
+        _KNOWN[engine] = bytes(session.execute(_DESK_KEY).scalar_one())
+    return _KNOWN[engine]
 
 
 def keyed(key: bytes, text: str) -> str:

@@ -22,7 +22,9 @@ class Target:
 
     def verdict(self, value: float) -> str:
         """`ok`, or by how much of the target it is missed."""
-        return "ok" if self.is_met(value) else f"missed by {abs(value - self.limit) / self.limit:.0%}"
+        if self.is_met(value):
+            return "ok"
+        return f"missed by {abs(value - self.limit) / self.limit:.0%}" if self.limit else "missed"
 
 
 @dataclass(frozen=True, slots=True)

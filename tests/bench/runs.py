@@ -62,6 +62,7 @@ def carried_out(place: Path, slack: str) -> Iterator[Figure]:
         raw = told_by("tests.bench.raw", "requests", url)
         yield _many(_Stage(place / "runs.db", policy, slack, url), raw["per_second"] / STEPS)
         yield _alone(_Stage(place / "alone.db", policy, slack, url), raw["p50"] * 1000)
+    with receiver() as url:
         yield from _killed(_Stage(place / "killed.db", policy, slack, url))
 
 

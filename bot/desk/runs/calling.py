@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
-from sqlmodel import col
+from sqlalchemy import bindparam, select
 
 from bot.desk import connectors
 from bot.desk.runs.rows import Going, seal_response
 from bot.desk.tx import Tx
-from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard
+from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, State
 from bot.rules.redaction import struck_out
 from bot.rules.sending import Backoff, is_too_old, next_attempt_at
 from runbooks.connectors import Connector
@@ -28,7 +27,7 @@ from store.sealing import desk_key, keyed
 KEY_LASTS = timedelta(hours=24)
 """So long a receiver is taken to remember a key: the policy language's default."""
 BEYOND_TIMEOUT = timedelta(seconds=30)
-LEASE = timedelta(seconds=4)
+LEASE = timedelta(seconds=3)
 """So long a request under way is its sender's, who says again and again that it still waits for the answer: of one that
 died, the run goes on elsewhere after that, under the same key."""
 LOOKS_AGAIN_IN = timedelta(seconds=1)
@@ -139,20 +138,25 @@ def _may_not_be_repeated(tx: Tx, row: RunStep, call: Call) -> bool:
     return is_too_old(row.key_born_at, key_lasts=KEY_LASTS, may_have_been_sent=row.attempts > 0, now=tx.now)
 
 
+_CONNECTORS = ConnectorState.__table__  # type: ignore[attr-defined]
+_STATE = select(_CONNECTORS.c.state, _CONNECTORS.c.probe_at, _CONNECTORS.c.free_at).where(
+    _CONNECTORS.c.connector == bindparam("name")
+)
+
+
 def _gate(tx: Tx, connector: str) -> connectors.Gate | None:
-    connectors.know(tx, [connector])
-    state = tx.session.execute(
-        select(col(ConnectorState.state)).where(col(ConnectorState.connector) == connector)
-    ).scalar()
-    return connectors.gate(tx, connector, state or "closed", 1)
+    """What the connector lets pass; one that has no rate and answers well is not looked at twice."""
+    row = tx.session.connection().execute(_STATE, {"name": connector}).one_or_none()
+    if row is None:
+        connectors.know(tx, [connector])
+    known = tx.policy.connectors.get(connector)
+    if (row is None or (row.state == "closed" and row.free_at is None)) and (known is None or known.rate is None):
+        return connectors.Gate(connector, State.CLOSED, None, 1)
+    return connectors.gate(tx, connector, row.state if row else "closed", 1)
 
 
 def _opens_at(tx: Tx, connector: str) -> datetime:
-    row = tx.session.execute(
-        select(col(ConnectorState.state), col(ConnectorState.probe_at), col(ConnectorState.free_at)).where(
-            col(ConnectorState.connector) == connector
-        )
-    ).one()
+    row = tx.session.connection().execute(_STATE, {"name": connector}).one()
     at: datetime | None = row.free_at if row.state == "closed" else row.probe_at
     return max(at or tx.now, tx.now + LOOKS_AGAIN_IN)
 
