@@ -24,7 +24,8 @@ from bot.slack.parts import (
     select,
     within_budget,
 )
-from bot.slack.values import block_id, seen
+from bot.slack.runs import Pressed, run_blocks, start_buttons, start_menu
+from bot.slack.values import block_id, drawn_at, seen
 from bot.slack.words import cut, date, one_line, quote, spoken
 from store.models import Case, Delivery
 
@@ -87,6 +88,7 @@ def card(facts: CardFacts, now: datetime) -> Drawn:
         fields(list(_fields(facts))),
         *_words(facts, now),
         actions(_buttons(facts, now), block_id=block_id(case, now)),
+        *run_blocks(facts.runs, facts.names, _pressed(case, now), now, is_open=case.is_open),
     ]
     return Drawn(text_of(facts), tuple(within_budget(blocks)))
 
@@ -249,7 +251,7 @@ def _asks(facts: CardFacts, verb: Verb) -> tuple[str, str] | None:
 
 def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
     case, value = facts.case, seen(facts.case, now)
-    menu = select(MENU, [*_menu(case)], placeholder="More…")
+    menu = select(MENU, [*start_menu(facts.runs), *_menu(case)], placeholder="More…")
     if not case.is_open:
         return [button("Reopen", REOPEN, value), menu]
     buttons = []
@@ -259,12 +261,18 @@ def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
         buttons.append(button("Retry", RETRY, value, asks=_asks(facts, Verb.RETRY)))
     if facts.possible.replay:
         buttons.append(button("Replay", REPLAY, value, asks=_asks(facts, Verb.REPLAY)))
+    buttons += start_buttons(facts.runs, _pressed(case, now))
     if facts.held:
         buttons.append(button(f"Quarantine ({facts.held:,})", RELEASE, value))
     buttons.append(button("Escalate", ESCALATE, value))
     if case.state != State.CLOSING:
         buttons.append(button("Resolve", RESOLVE, value))
     return [*buttons, menu]
+
+
+def _pressed(case: Case, now: datetime) -> Pressed:
+    """What the buttons about its runbooks carry."""
+    return Pressed(case.ref, version=case.version, drawn=drawn_at(now))
 
 
 def _menu(case: Case) -> Iterator[tuple[str, str]]:

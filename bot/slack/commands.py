@@ -75,6 +75,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A runbook of the case."""
+
+    case_id: int
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
 class Workflows:
     """The handoff matrix; with a name, all of one workflow."""
 
@@ -111,7 +119,7 @@ class Take:
     end: datetime | None = None
 
 
-Typed = Queue | List | Show | Open | Send | Workflows | Quarantine | Help | desk.OnCase
+Typed = Queue | List | Show | Open | Send | Start | Workflows | Quarantine | Help | desk.OnCase
 
 USAGE: Mapping[str, str] = {
     "list": "list [role, workflow or all]",
@@ -123,7 +131,7 @@ USAGE: Mapping[str, str] = {
     "escalate": "escalate C-12",
     "snooze": "snooze C-12 2h",
     "priority": "priority C-12 P1",
-    "run": "run C-12 retry (or replay)",
+    "run": "run C-12 retry (or replay, or a runbook)",
     "resolve": f"resolve C-12 [{', '.join(REASONS)}] what was done (or: override why)",
     "fail": "fail C-12 why it cannot be fixed",
     "reopen": "reopen C-12 why",
@@ -302,9 +310,11 @@ def _override(words: _Words, case_id: int, reason: str, decision: str, why: str)
 
 def _run(words: _Words) -> Typed:
     case_id, rest = words.case()
-    if rest.lower() not in ("retry", "replay"):
-        raise words.wrong("What is to be run: retry or replay?")
-    return Send(case_id, rest.lower())
+    if rest.lower() in ("retry", "replay"):
+        return Send(case_id, rest.lower())
+    if not rest:
+        raise words.wrong("What is to be run: retry, replay or a runbook?")
+    return Start(case_id, said(rest).strip())
 
 
 _READERS: Mapping[str, Reader] = {

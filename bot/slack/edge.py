@@ -224,7 +224,8 @@ async def _filled(fill: Filling) -> Mapping[str, Any]:
 
 
 async def _show_wrong(ack: AsyncAck, told: Told, field: str) -> None:
-    if field:
-        await ack(response_action="errors", errors={field: told.text})
+    wrong = dict(told.wrong) or ({field: told.text} if field else {})
+    if wrong:
+        await ack(response_action="errors", errors=wrong)
     else:
         await ack(response_action="update", view=modal("That did not work", [section(told.text)]))

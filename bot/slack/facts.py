@@ -14,11 +14,14 @@ from bot.desk.acting import roles_of_contract
 from bot.desk.lanes import waiting_behind
 from bot.desk.people import find_role, person_on_call
 from bot.desk.policies import Policies
+from bot.desk.runs.reading import runs_of_case
+from bot.desk.runs.starting import offered
 from bot.desk.sending_again import Possible, plans, possible
 from bot.rules.escalation import LADDER_OF, role_named, rungs_of
 from bot.rules.routing import terms_of
 from bot.rules.sending import Plan, Verb
 from bot.slack.closings import Tried
+from bot.slack.runs import RunsShown
 from bot.slack.words import Names
 from runbooks.policy import Policy
 from runbooks.team import Role
@@ -57,6 +60,7 @@ class CardFacts:
     plans: Mapping[Verb, Plan] = field(default_factory=dict)
     tried: Tried | None = None
     """The last time that somebody wanted it closed."""
+    runs: RunsShown = field(default_factory=RunsShown)
 
 
 NOTHING = Possible(retry=False, replay=False)
@@ -75,8 +79,9 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     person = case.assignee or (on_call[0] if on_call else None)
     sent, sent_at = _last_sent(session, case) if case.is_open else (None, None)
     tried = tried_last(session, case_id)
+    runs = _runs(session, policies, case, of_case=policy, policy=now_policy)
     asked_by = [sent.asked_by if sent else None, tried.closing.asked_by if tried else None, case.overridden_by]
-    users = [person, case.acknowledged_by, case.opened_by, *asked_by, *(each.person for each in coming)]
+    users = [person, case.acknowledged_by, case.opened_by, *asked_by, *(each.person for each in coming), *runs.people]
     return CardFacts(
         case=case,
         names=names(session, now_policy, users),
@@ -91,7 +96,15 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
         held=held_of_cases(session, [case_id]).get(case_id, 0),
         plans=plans(session, case, policy=now_policy, of_case=policy, now=now) if case.is_open else {},
         tried=tried,
+        runs=runs,
     )
+
+
+def _runs(session: Session, policies: Policies, case: Case, *, of_case: Policy, policy: Policy) -> RunsShown:
+    """The runbooks that may be pressed, which are none of a closed case or a drill, and the runs."""
+    can_start = case.is_open and not case.is_drill
+    books = [runbook for runbook, _ in offered(of_case, policy, case).values()] if can_start else []
+    return RunsShown(books, runs_of_case(session, policies, case.id))
 
 
 def tried_last(session: Session, case_id: int) -> Tried | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,15 @@ NOT_RECORDED = ":hourglass_flowing_sand: Not recorded yet: this takes longer tha
 @dataclass(frozen=True, slots=True)
 class Told:
     """What somebody is told. `field`: the field of the form that is wrong. `code`: of a refusal; `fault`: ours.
-    `words`: it is done, and what there is to say about it has still to be looked up: not before a click is answered."""
+    `wrong`: each of several fields and what is wrong with it. `words`: it is done, and what there is to say about it
+    has still to be looked up: not before a click is answered."""
 
     text: str
     blocks: tuple[Block, ...] = ()
     code: str | None = None
     field: str | None = None
     words: Callable[[], Awaitable[Told]] | None = None
+    wrong: tuple[tuple[str, str], ...] = ()
 
 
 class FieldRefused(Refused):
@@ -40,6 +42,14 @@ class FieldRefused(Refused):
     def __init__(self, code: str, text: str, *, field: str) -> None:
         super().__init__(code, text)
         self.field = field
+
+
+class FieldsRefused(Refused):
+    """Refused because of fields of a form; `wrong` says what is wrong with each, by the name of its block."""
+
+    def __init__(self, code: str, text: str, wrong: Mapping[str, str]) -> None:
+        super().__init__(code, text)
+        self.wrong = dict(wrong)
 
 
 Result = Told | None
@@ -89,6 +99,8 @@ async def _safely(work: Awaitable[Result]) -> Result:
         return await work
     except FieldRefused as refused:
         return Told(refused.text, code=refused.code, field=refused.field)
+    except FieldsRefused as refused:
+        return Told(refused.text, code=refused.code, wrong=tuple(refused.wrong.items()))
     except Refused as refused:
         return Told(refused.text, code=refused.code)
     except Exception:

@@ -65,6 +65,9 @@ SPOKEN: Mapping[What, Sentence] = {
     ),
     What.OPENED_BY_HAND: lambda f: f":railway_track: You opened it, for {f.role('owner')}.",
     What.DELIVERY_ASKED: _asked_to_send,
+    What.RUN_STARTED: lambda f: (
+        f":arrow_forward: You started {f.text('runbook', most=150)}. The card shows how far it is."
+    ),
 }
 """What is missing here concerns nobody in person, and is said as the thread says it."""
 

@@ -95,7 +95,7 @@ def test_in_a_thread_its_case_is_meant(text: str, read: object) -> None:
         ("assign C-1", "To whom?"),
         ("snooze C-1", "For how long?"),
         ("priority C-1 P9", "P1, P2, P3 or P4"),
-        ("run C-1 enrich", "retry or replay"),
+        ("run C-1", "retry, replay or a runbook"),
         ("escalate C-1 now please", "more than is needed"),
         ("open https://example.com/x it burns", "Copy link"),
         ("fail C-1", "Why can it not be fixed?"),

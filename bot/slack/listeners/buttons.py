@@ -12,9 +12,11 @@ from bot.slack import cards, modals
 from bot.slack.acts import carry_out, send_again
 from bot.slack.asking import Asker, Body, Form, heard_at, of_click, read_form
 from bot.slack.edge import Edge
+from bot.slack.listeners import runs
 from bot.slack.listeners.binding import Listeners
 from bot.slack.parts import Block
 from bot.slack.reading import audit_page
+from bot.slack.runs import STARTS, Pressed
 from bot.slack.values import Seen, case_id_of, read_block_id, read_seen
 
 FORMS: dict[str, Callable[[Form], Block]] = {
@@ -70,6 +72,9 @@ async def more(edge: Edge, ack: AsyncAck, body: Body) -> None:
     asker, seen, word = of_click(body), read_block_id(action["block_id"]), action["selected_option"]["value"]
     if word == "audit":
         await edge.open_and_fill(ack, asker, lambda: audit_page(edge, asker, seen.case_id, 0))
+    elif word.startswith(STARTS):
+        pressed = Pressed(seen.case, runbook=word.removeprefix(STARTS), version=seen.version, drawn=seen.drawn)
+        await runs.start_chosen(edge, ack, asker, pressed)
     elif word == "hand_off" or word in FORMS:
         await _form(edge, ack, asker, word, seen)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.desk.commands import Resolve
-from bot.slack import answers, commands, holding, opening, reading, resolving
+from bot.slack import answers, commands, holding, opening, reading, resolving, runs_doing
 from bot.slack.acts import carry_out, send_again
 from bot.slack.asking import Asker, Body, of_command
 from bot.slack.commands import Misread, parse_case, parse_oncall
@@ -50,6 +50,8 @@ async def answered(edge: Edge, asker: Asker, asked: commands.Typed) -> Told | No
             return await opening.typed(edge, asker, asked)
         case commands.Send():
             return await send_again(edge, asker, asked.case_id, asked.verb)
+        case commands.Start():
+            return await runs_doing.typed(edge, asker, asked.case_id, asked.runbook)
         case commands.Workflows():
             return await workflows(edge, asker, asked.name)
         case commands.Quarantine():

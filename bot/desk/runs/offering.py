@@ -1,0 +1,92 @@
+"""What a person sees before a run: what is asked of them, what it will do, and what of that cannot be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.desk.acting import get_ongoing, roles_of_contract
+from bot.desk.people import find_role
+from bot.desk.runs.starting import check_startable, find_offered, form_names, offered
+from bot.desk.tx import Tx
+from bot.rules.escalation import role_named
+from bot.rules.redaction import HIDDEN
+from runbooks.engine import cannot_be_undone
+from runbooks.inputs import first_values
+from runbooks.runbook import Runbook
+from runbooks.templates import ExpressionFault, Missing, Text
+from store.models import Case
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtRunbook:
+    """What would a runbook do on this case? `runbook`: its name, or what its button says."""
+
+    case_id: int
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A runbook as it is shown to somebody who may start it. `values` is what stands in its form at first, `warning`
+    what is said before, `lasting` are the steps that cannot be taken back, `held` so many events it is for, and
+    `approvers` the roles whose yes it may need, in their order."""
+
+    ref: str
+    title: str
+    runbook: Runbook
+    values: Mapping[str, Any]
+    warning: str
+    lasting: Sequence[str]
+    held: int
+    approvers: Sequence[str] = ()
+
+    @property
+    def has_form(self) -> bool:
+        """Whether something is asked or said before it starts."""
+        return bool(self.runbook.inputs) or self.runbook.warning is not None
+
+
+def look_at_runbook(tx: Tx, command: LookAtRunbook) -> Offered:
+    """Raises `Refused` where there is no such runbook, or the actor may not start it now."""
+    case = get_ongoing(tx, command.case_id).case
+    runbook, _ = find_offered(tx, case, _name(tx, case, command.runbook))
+    check_startable(tx, case, runbook)
+    names = form_names(tx, case)
+    values = {name: value for name, value in first_values(runbook, names).items() if HIDDEN not in str(value)}
+    inputs = {name: values.get(name) for name in runbook.inputs}
+    warning = _said(runbook.warning, names | {"inputs": inputs}) if runbook.warning else ""
+    held = int(names["case"].get("quarantined") or 0) if runbook.for_each else 0
+    approvers = _approvers(tx, case, runbook)
+    return Offered(case.ref, case.title, runbook, values, warning, cannot_be_undone(runbook), held, approvers)
+
+
+def _approvers(tx: Tx, case: Case, runbook: Runbook) -> list[str]:
+    accountable, steward = roles_of_contract(tx.policy_of(case), case)
+    owner = find_role(tx.policy, case.owner)
+    named = runbook.approval.by if runbook.approval else ()
+    parts = ("on_call" if each == "owner" else each for each in named)
+    found = (role_named(each, owner=owner, accountable=accountable, steward=steward) or each for each in parts)
+    return list(dict.fromkeys(found))
+
+
+def _name(tx: Tx, case: Case, said: str) -> str:
+    """The name of the runbook that is meant, by its name, its title or what its button says."""
+    wanted = _plain(said)
+    for name, (runbook, _) in offered(tx.policy_of(case), tx.policy, case).items():
+        if wanted in (_plain(name), _plain(runbook.title), _plain(runbook.button or "")):
+            return name
+    return said
+
+
+def _plain(said: str) -> str:
+    return said.strip().lower().replace(" ", "-")
+
+
+def _said(text: Text, names: Mapping[str, Any]) -> str:
+    """The text filled in; as it is written where something that it names is not there yet."""
+    try:
+        return text.render_text(names)
+    except (Missing, ExpressionFault):
+        return text.source
