@@ -15,7 +15,8 @@ from store.models import index_where, one_of
 
 class Trigger(SQLModel, table=True):
     """An event that came in by its workflow's contract, and what became of it. `identity` is what its contract says it
-    is known by (of a misfit: the digest of what came); `digest` is over what may not differ in a second delivery."""
+    is known by (of a misfit: the digest of what came; of one that contradicts another: the identity of that one, with
+    its own digest); `digest` is over what may not differ in a second delivery."""
 
     __tablename__: ClassVar[str] = "triggers"
     __table_args__ = (
@@ -59,6 +60,8 @@ class Trigger(SQLModel, table=True):
     lane: str | None = None
     state: str
     misfit: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    because: str | None = None
+    """Why it is not delivered, where no `misfit` says it."""
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
     policy_digest: str = Field(foreign_key="policies.digest")
     contract_version: int
@@ -106,11 +109,12 @@ class DeskKey(SQLModel, table=True):
 
 
 class Expected(SQLModel, table=True):
-    """The outcome that an event's delivery has to bring: due at the end of its window while `waiting`."""
+    """The outcome that an event's delivery has to bring: due at the end of its window while `waiting`. `superseded`:
+    another event has taken the place of this one."""
 
     __tablename__: ClassVar[str] = "expected"
     __table_args__ = (
-        one_of("state", ("waiting", "done", "failed", "missing", "late")),
+        one_of("state", ("waiting", "done", "failed", "missing", "late", "superseded")),
         Index("expected_by_key", "workflow", "key"),
         index_where("expected_due", "due_at", where="due_at IS NOT NULL"),
         index_where("expected_in_vain", "workflow", "since_at", where="state IN ('missing', 'failed')"),

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from bot.desk import connectors
 from bot.desk.connectors import Result
 from bot.desk.deliveries import Claimed, deliver_of
-from bot.desk.endings import Ending, tell_cases, undelivered_first, verified, well_ended
+from bot.desk.endings import Ending, tell_cases, undelivered_first, verified, well_ended, without_owner
 from bot.desk.people import find_role
 from bot.desk.runs.waking import wake_senders
 from bot.desk.tx import Tx
@@ -90,7 +90,9 @@ def _follow(tx: Tx, endings: Sequence[Ending]) -> None:
     first = [each for each in endings if not each.is_verified]
     well_ended(tx, [each for each in first if each.is_done])
     undelivered_first(tx, [each for each in first if not each.is_done and each.case_id is None])
-    tell_cases(tx, [each for each in first if each.case_id is not None])
+    asked_for = [each for each in first if each.case_id is not None]
+    tell_cases(tx, asked_for)
+    undelivered_first(tx, without_owner(tx, asked_for))
     verified(tx, [each for each in endings if each.is_verified])
     wake_senders(tx, {each.delivery_id for each in endings} | {each.event_id for each in endings})
 

@@ -14,9 +14,9 @@ from sqlmodel import Session, col
 
 from bot.desk import clocks, lanes
 from bot.desk.acting import allow, get_ongoing, roles_of_contract
+from bot.desk.contradicting import decide
 from bot.desk.ongoing import Ongoing, save
 from bot.desk.people import reach
-from bot.desk.sending_again import send_second
 from bot.desk.telling import cancel_pages, direct, in_thread, tell
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor, Kind
@@ -314,8 +314,8 @@ def conclude(tx: Tx, going: Ongoing, wish: Wish, **evidence: Any) -> Said:
     Raises `Refused` while the first is on its way; then nothing has changed."""
     case = going.case
     decided = DECISIONS.get(case.failure_mode, {}).get(wish.decision)
-    if decided and wish.decision == "second":
-        send_second(tx, case)
+    if decided:
+        decide(tx, case, wish.decision, by=wish.by)
     close(tx, going, State.RESOLVED, wish.reason)
     digest = digest_of(wish.note) if wish.note else None
     decision: dict[str, Any] = {"decision": wish.decision} if decided else {}

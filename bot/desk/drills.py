@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col
 
 from bot.desk.baselines import FRESHNESS, rules
-from bot.desk.events import Arrival, OfDrill, take_in
+from bot.desk.events import take_in
 from bot.desk.intake import Report, report_one
+from bot.desk.judging import Arrival, OfDrill
 from bot.desk.ongoing import load, save
 from bot.desk.people import find_role
 from bot.desk.telling import cancel_pages, in_thread
@@ -212,7 +213,7 @@ def _end(tx: Tx, row: Drill, state: str, because: str) -> None:
     _set(tx, row, state=state, because=because, ended_at=tx.now)
     tx.record(f"drill.{state}", workflow=row.workflow, drill=row.id, name=row.name, because=because, case=_ref(row))
     if row.event_id is not None:
-        _stop(tx, row.event_id)
+        _stop(tx, row.event_id, row.case_id)
     if row.case_id is not None:
         _close(tx, row, state)
 
@@ -221,9 +222,10 @@ def _ref(row: Drill) -> str | None:
     return f"C-{row.case_id}" if row.case_id else None
 
 
-def _stop(tx: Tx, event_id: int) -> None:
-    """Its event leaves quarantine, is not sent any more, and waits for nothing."""
-    held = update(Trigger).where(col(Trigger.event_id) == event_id, col(Trigger.state) == "quarantined")
+def _stop(tx: Tx, event_id: int, case_id: int | None) -> None:
+    """Its events leave quarantine, and are not sent any more and wait for nothing."""
+    mine = or_(col(Trigger.event_id) == event_id, and_(col(Trigger.case_id) == case_id, col(Trigger.is_drill)))
+    held = update(Trigger).where(mine, col(Trigger.state) == "quarantined")
     sending = update(Delivery).where(col(Delivery.event_id) == event_id, col(Delivery.due_at).is_not(None))
     waiting = update(Expected).where(col(Expected.event_id) == event_id)
     for statement in (

@@ -91,12 +91,16 @@ def well_ended(tx: Tx, endings: Sequence[Ending]) -> None:
         return
     connection = tx.session.connection()
     connection.execute(_DELIVERED, {"_ids": [each.event_id for each in endings], "_at": tx.now})
-    outcomes.expect(tx, [outcomes.Landed(each.event_id, each.workflow, each.policy) for each in endings])
+    outcomes.expect(tx, [_landed(each) for each in endings])
     for each in endings:
         if each.case_id is None:
             tx.record("event.delivered", workflow=each.workflow, actor=SYSTEM, **each.on_record())
     arrived(tx, [each.event_id for each in endings])
     lanes.go_on(tx, [each.event_id for each in endings if _is_in_order(each)])
+
+
+def _landed(each: Ending) -> outcomes.Landed:
+    return outcomes.Landed(each.event_id, each.workflow, each.policy, was_there=each.state == "already_there")
 
 
 def _is_in_order(each: Ending) -> bool:
@@ -117,6 +121,16 @@ def undelivered_first(tx: Tx, endings: Sequence[Ending]) -> None:
     connection.execute(_OF_CASE, [{"_id": each.delivery_id, "_case_id": case_id} for each, case_id in pairs])
     for each, case_id in pairs:
         tx.record("delivery.ended", case_id=case_id, **each.on_record())
+
+
+def without_owner(tx: Tx, endings: Sequence[Ending]) -> list[Ending]:
+    """Those that did not arrive and that nobody has any more: what took the place of another event was sent when its
+    case was closed."""
+    failed = {each.event_id: each for each in endings if not each.is_done}
+    if not failed:
+        return []
+    rows = tx.session.execute(_CAME, {"ids": list(failed)}).scalars()
+    return [failed[row.event_id] for row in rows if row.state == "delivering"]
 
 
 def _failure(each: Ending, came: Trigger) -> Report:
@@ -192,5 +206,6 @@ def tell_cases(tx: Tx, endings: Sequence[Ending]) -> None:
             response=each.response[:500],
             because=each.because,
             already=each.state == "already_there",
+            is_open=case.is_open,
         )
         tx.owe_card(case.id, case.channel)

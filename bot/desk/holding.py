@@ -38,6 +38,23 @@ def held_report(
     )
 
 
+def contradiction_report(
+    by: Actor, workflow: str, admission: Admission, content: Mapping[str, Any], event_id: int, *, first: int
+) -> Report:
+    """The same identity with other content: one case for all that contradict one event, for a person to decide."""
+    return Report(
+        by=by,
+        workflow=workflow,
+        failure_mode="duplicate",
+        title=f"Two events say that they are the same, and differ: E-{first} and E-{event_id}",
+        detail=f"E-{first} came first. E-{event_id} is held in quarantine: it is not delivered unless it is right.",
+        subject=admission.subject,
+        event=content,
+        event_id=event_id,
+        dedup_key=f"duplicate:{first}",
+    )
+
+
 def _detail(admission: Admission, found: Misfit | None) -> str:
     held = "Events are held in quarantine until they are released; nothing was delivered."
     return "\n".join([*(found.lines if found else [_sentence(admission.because)]), held])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
-from sqlmodel import Session
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from bot.desk.tx import Tx
-from bot.rules.redaction import Masked, masked, wholly_masked
+from bot.rules.redaction import Masked, masked, restored, wholly_masked
 from runbooks.policy import Policy
 from store.audit import canonical
 from store.models import Event
@@ -80,6 +81,16 @@ def content_digest(key: bytes, content: Any) -> str:
     except rfc8785.CanonicalizationError:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return keyed(key, text)
+
+
+def contents_of(session: Session, event_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """What these events carried; of one whose subject was erased, what is left."""
+    if not event_ids:
+        return {}
+    wanted = select(*(col(getattr(Event, name)) for name in ("id", "content", "sealed", "subject_key")))
+    rows = session.execute(wanted.where(col(Event.id).in_(event_ids))).all()
+    removed = removed_from(session, rows)
+    return {row.id: restored(row.content, gone or {}) for row, gone in zip(rows, removed, strict=True)}
 
 
 def removed_from(session: Session, events: Sequence[Any]) -> list[Mapping[str, Any] | None]:

@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col
 
 from bot.desk.intake import report_many
+from bot.desk.kept import contents_of
 from bot.desk.outcomes import hear_kept
-from bot.desk.settling import awaited, contents_of, missing, write
+from bot.desk.settling import awaited, missing, write
 from bot.desk.tx import Tx
 from store.contract_models import Expected
 from store.database import Stale
@@ -111,7 +112,7 @@ def _miss_together(tx: Tx, due: Sequence[DueOutcome]) -> int:
             for event_id, each in awaited(part, claimed).items()
             if each.state == "waiting" and each.due_at == claimed[event_id]
         ]
-        contents = contents_of(part, [each.event_id for each in away])
+        contents = contents_of(part.session, [each.event_id for each in away])
         reported = report_many(part, [missing(each, contents[each.event_id], part.actor) for each in away])
         for each, result in zip(away, reported, strict=True):
             each.state, each.case_id = "missing", int(result.case.removeprefix("C-"))

@@ -227,6 +227,8 @@ class Landed:
     event_id: int
     workflow: str
     policy: Policy
+    was_there: bool = False
+    """The receiver had it already."""
 
     @property
     def rule(self) -> OutcomeRule | None:
@@ -243,6 +245,8 @@ def expect(tx: Tx, landed: Sequence[Landed]) -> None:
     if not by_id:
         return
     events = {row.event_id: row for row in tx.session.execute(_DELIVERED, {"ids": list(by_id)})}
+    for event_id in _done_as_another(tx, [row for row in events.values() if by_id[row.event_id].was_there]):
+        del events[event_id]
     known = awaited(tx, events)
     due_at = _due(tx, [by_id[event_id] for event_id in events])
     rows = [
@@ -268,6 +272,17 @@ _DELIVERED = (
     .order_by(col(Trigger.event_id))
     .with_for_update()
 )
+
+
+def _done_as_another(tx: Tx, rows: Sequence[Any]) -> list[int]:
+    """Of the events that the receiver had already, those whose outcome has come: for the one whose place they took."""
+    if not rows:
+        return []
+    done = select(col(Expected.workflow), col(Expected.key)).where(
+        col(Expected.key).in_([row.identity for row in rows]), col(Expected.state).in_(("done", "late"))
+    )
+    names = {(workflow, key) for workflow, key in tx.session.execute(done)}
+    return [row.event_id for row in rows if (row.workflow, row.identity) in names]
 
 
 def _rule(each: Landed) -> tuple[str, str]:

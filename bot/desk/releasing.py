@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session, col
 
 from bot.desk.clearing import tell_if_clear
-from bot.desk.events import Arrival, Foreseen, OfDrill, foresee, take_in
+from bot.desk.events import Foreseen, foresee, take_in
+from bot.desk.judging import Arrival, OfDrill
 from bot.desk.kept import removed_from
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
@@ -28,6 +29,7 @@ from store.queries.quarantine import HELD, Held, held_statement
 
 BATCH = 100
 """So many events leave in one transaction; the others of a case follow by themselves."""
+_WHICH = "Resolve its case with which of the two is right, drop this one, or mend what it is known by"
 ERASED = "it is about somebody whose data was erased"
 
 
@@ -128,7 +130,7 @@ def _still(each: _Candidate, seen: Foreseen) -> Still | None:
         lines = dict(zip(misfit.pointers, misfit.lines, strict=False))
         return Still(event_id, "; ".join(misfit.lines), lines)
     if seen.other:
-        return Still(event_id, f"E-{seen.other} is the same event with other content: drop this one, or mend its id")
+        return Still(event_id, f"E-{seen.other} is the same event with other content. {_WHICH}")
     return None
 
 

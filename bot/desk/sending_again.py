@@ -17,6 +17,8 @@ from bot.desk.deliveries import deliver_of
 from bot.desk.kept import content_digest
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
+from bot.rules.actors import Actor
+from bot.rules.admission import identity_of
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
@@ -70,7 +72,7 @@ def possible(session: Session, case: Case, policy: Policy) -> Possible:
     """Which of the two buttons the card of this case shows."""
     if case.event_id is None:
         return Possible(connectors.of_case(session, case) is not None, False)
-    if deliver_of(policy, case.workflow) is None or _was_held(session, case.event_id):
+    if deliver_of(policy, case.workflow) is None or _not_to_send(session, case, case.event_id):
         return Possible(False, False)
     last = _last(session, case.event_id)
     fate = FATES[last.state] if last else Fate.NEVER_BY_US
@@ -102,8 +104,8 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
     deliver = deliver_of(policy, case.workflow)
     if case.event_id is None or deliver is None:
         raise Refused("nothing_to_send", _nothing(case, verb))
-    if _was_held(tx.session, case.event_id):
-        raise Refused("held", f"What {case.ref} is about was held in quarantine; `/case quarantine` releases it.")
+    if because := _not_to_send(tx.session, case, case.event_id):
+        raise Refused("held", because)
     event = tx.session.get_one(Event, case.event_id)
     last = _last(tx.session, event.id)
     chosen = _plan(verb, event, last, deliver, tx.now)
@@ -168,41 +170,50 @@ def _plan(verb: Verb, event: Event, last: Delivery | None, deliver: Deliver, now
     return plan(verb, _past(event, last), has_find=deliver.find is not None, now=now, key_lasts=lasts)
 
 
-def _was_held(session: Session, event_id: int) -> bool:
-    """Whether the event went into quarantine: what is sent is what is released of it. One that was dropped after it
-    could not be delivered did not."""
-    state = session.execute(select(col(Trigger.state)).where(col(Trigger.event_id) == event_id)).scalar()
-    return state in ("quarantined", "released") or (state == "dropped" and _last(session, event_id) is None)
+def _not_to_send(session: Session, case: Case, event_id: int) -> str | None:
+    """Why the event is not what may be sent: it went into quarantine, where what is sent is what is released of it
+    (one that was dropped after it could not be delivered did not), or another one has taken its place."""
+    came = session.get(Trigger, event_id)
+    if came is None:
+        return None
+    was_never_sent = came.state == "dropped" and _last(session, event_id) is None
+    if came.state in ("quarantined", "released") or was_never_sent:
+        return f"What {case.ref} is about was held in quarantine; `/case quarantine` releases it."
+    if came.identity != identity_of(came.identity, came.digest):
+        return f"Of E-{event_id} and an event that contradicted it, the other one was right: that one was sent."
+    return None
 
 
-def send_second(tx: Tx, case: Case) -> None:
-    """Of two events that say that they are the same, the second is right: it is owed under the identity of the first,
-    as a new generation. Somebody said so, and that is the yes to what may happen twice; where the receiver can be
+def send_instead(tx: Tx, case: Case, second: Trigger, identity: str, first: Trigger | None, *, by: Actor) -> None:
+    """An event is owed in the place of another one that says that it is the same, under its identity, as a new
+    generation. Somebody said which is right, and that is the yes to what may happen twice; where the receiver can be
     asked, it is. Raises `Refused` while the first is on its way."""
-    first_id = (case.dedup_key or "").removeprefix("duplicate:")
-    deliver = deliver_of(tx.policy, case.workflow)
-    if case.event_id is None or deliver is None or not first_id.isdigit():
-        return
-    first = tx.session.get(Trigger, int(first_id))
-    second = tx.session.get_one(Event, case.event_id)
-    if first is None:
-        return
-    came, last = tx.session.get_one(Event, first.event_id), _last(tx.session, first.event_id)
-    chosen = _plan(Verb.REPLAY, came, last, deliver, tx.now)
-    if chosen is None:
-        raise Refused("under_way", f"E-{first.event_id} is being sent; decide when it is known what came of it.")
-    before = _last(tx.session, second.id)
-    key = f"{first.identity}:{second.digest[:16]}:{(before.generation if before else 0) + 1}"
+    deliver = deliver_of(tx.policy, second.workflow)
+    if deliver is None:
+        raise Refused("nothing_to_send", _nothing(case, Verb.REPLAY))
+    chosen = _plan_instead(tx, first, deliver)
+    event, before = tx.session.get_one(Event, second.event_id), _last(tx.session, second.event_id)
+    key = f"{identity}:{second.digest[:16]}:{(before.generation if before else 0) + 1}"
     to = deliver.connector or ""
-    delivery_id = _owe(tx, case, second, before, chosen, Verb.REPLAY, tx.policy, to, confirmed=True, key=key)
+    delivery_id = _owe(tx, case, event, before, chosen, Verb.REPLAY, tx.policy, to, confirmed=True, key=key)
     asked: dict[str, Any] = {
         "delivery": delivery_id,
-        "event": second.id,
+        "event": second.event_id,
         "because": chosen.because,
         "find_first": chosen.find_first,
     }
     tx.record("delivery.replay_asked", case_id=case.id, confirmed=True, **asked)
-    in_thread(tx, case, What.DELIVERY_ASKED, by=tx.actor.id, verb="replay", request=f"E-{second.id}")
+    in_thread(tx, case, What.DELIVERY_ASKED, by=by.id, verb="replay", request=f"E-{second.event_id}")
+
+
+def _plan_instead(tx: Tx, first: Trigger | None, deliver: Deliver) -> Plan:
+    last = _last(tx.session, first.event_id) if first else None
+    if first is None or last is None:
+        return Plan(Key.NEXT, deliver.find is not None, None, "the first was never sent")
+    chosen = _plan(Verb.REPLAY, tx.session.get_one(Event, first.event_id), last, deliver, tx.now)
+    if chosen is None:
+        raise Refused("under_way", f"E-{first.event_id} is being sent; decide when it is known what came of it.")
+    return chosen
 
 
 def _ask_connector(tx: Tx, acting: Acting, connector: str) -> Outcome:

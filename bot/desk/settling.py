@@ -13,15 +13,13 @@ from sqlmodel import col
 
 from bot.desk.healing import News, tell
 from bot.desk.intake import Report, report_many, report_policy_fault
-from bot.desk.kept import removed_from
+from bot.desk.kept import contents_of
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.outcomes import Read, Settled, Then, settle
-from bot.rules.redaction import restored
 from bot.rules.saying import What
 from bot.rules.texts import clean_line
 from store.contract_models import Expected, Trigger
-from store.models import Event
 
 UNRESOLVED = ("missing", "failed")
 
@@ -108,7 +106,7 @@ def settle_all(tx: Tx, heard: Sequence[Heard]) -> None:
 def _report_failures(tx: Tx, heard: Sequence[Heard]) -> list[News]:
     """Opens or joins the cases of what failed; what the cases have to hear that waited for an outcome."""
     failed = [each for each in heard if each.settled.then is Then.REPORT]
-    contents = contents_of(tx, [each.awaited.event_id for each in failed])
+    contents = contents_of(tx.session, [each.awaited.event_id for each in failed])
     reported = report_many(tx, [_failure(each, contents[each.awaited.event_id]) for each in failed])
     news = []
     for each, result in zip(failed, reported, strict=True):
@@ -118,16 +116,6 @@ def _report_failures(tx: Tx, heard: Sequence[Heard]) -> list[News]:
             news.append(News(before, What.OUTCOME_CAME, is_over=True, facts=facts | {"failed_in": result.case}))
         each.awaited.case_id = case_id
     return news
-
-
-def contents_of(tx: Tx, event_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
-    """What these events carried; of one whose subject was erased, what is left."""
-    if not event_ids:
-        return {}
-    wanted = select(*(getattr(Event, name) for name in ("id", "content", "sealed", "subject_key")))
-    rows = tx.session.execute(wanted.where(col(Event.id).in_(event_ids))).all()
-    removed = removed_from(tx.session, rows)
-    return {row.id: restored(row.content, gone or {}) for row, gone in zip(rows, removed, strict=True)}
 
 
 def _failure(each: Heard, content: Mapping[str, Any]) -> Report:

@@ -56,6 +56,8 @@ def would_have(
 def _words(policy: Policy, came: Trigger, event: Event) -> str:
     if came.misfit:
         return f"would be held: {came.misfit.get('title', 'it does not fit')}"
+    if came.because:
+        return f"would not be delivered: {came.because}"
     deliver = policy.workflows[came.workflow].deliver
     if deliver is None or deliver.request is None:
         return "would be accepted; the contract says nothing of a delivery"

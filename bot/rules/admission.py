@@ -127,6 +127,16 @@ def sameness(contract: Contract | None, content: Mapping[str, Any]) -> str:
     return _text(_without(content, ignored))
 
 
+def with_content(identity: str, digest: str) -> str:
+    """What an event is known by whose identity another one has: that, and its own content."""
+    return f"{identity}#{digest[:16]}"
+
+
+def identity_of(known_by: str, digest: str) -> str:
+    """The identity in what `with_content` gave."""
+    return known_by.removesuffix(f"#{digest[:16]}")
+
+
 def _rendered(text: Text | None, names: Mapping[str, Any]) -> str | None:
     if text is None:
         return None

@@ -167,10 +167,11 @@ def _connector_back(facts: Facts) -> str:
 
 
 def _delivery_failed(facts: Facts) -> str:
+    stays = " The case stays open." if facts.given.get("is_open", True) else ""
     status = f" with status {facts.given['status']}" if facts.given.get("status") else ""
     return (
         f":x: The {facts.word('verb')} did not go through{status}{facts.text('because', ': ', 300)}"
-        f"{facts.text('response', '. It answered: ', 300)}. The case stays open."
+        f"{facts.text('response', '. It answered: ', 300)}.{stays}"
     )
 
 

@@ -16,7 +16,8 @@ from aiohttp import web
 
 from bot.context import Context
 from bot.desk import events
-from bot.desk.events import Arrival, Arrived
+from bot.desk.events import Arrived
+from bot.desk.judging import Arrival
 from bot.desk.once import KeyReused, Submission
 from bot.web.answers import answer
 from bot.web.cloud_events import contents_of

@@ -42,7 +42,8 @@ class Held:
     @property
     def title(self) -> str:
         """Why it is held, in words."""
-        return str((self.trigger.misfit or {}).get("title") or "It is held by a rule of its contract")
+        said = (self.trigger.misfit or {}).get("title") or self.trigger.because
+        return str(said or "It is held by a rule of its contract")
 
     @property
     def lines(self) -> list[str]:

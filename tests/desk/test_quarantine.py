@@ -12,7 +12,8 @@ from sqlmodel import Session, col
 from bot.desk import cases, quarantine, releasing
 from bot.desk.commands import Outcome, Resolve
 from bot.desk.desk import Desk
-from bot.desk.events import Arrival, Arrived, receive
+from bot.desk.events import Arrived, receive
+from bot.desk.judging import Arrival
 from bot.desk.kept import removed_from
 from bot.desk.once import Submission
 from bot.desk.quarantine import Drop, Look, Release, StillHeld

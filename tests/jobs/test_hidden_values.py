@@ -12,8 +12,9 @@ from sqlmodel import Session, SQLModel
 from bot.clock import MovableClock
 from bot.desk import events, intake
 from bot.desk.desk import Desk
-from bot.desk.events import Arrival, Arrived
+from bot.desk.events import Arrived
 from bot.desk.intake import Report
+from bot.desk.judging import Arrival
 from bot.desk.once import Submission
 from bot.desk.policies import Policies
 from bot.jobs.deliveries import Deliveries

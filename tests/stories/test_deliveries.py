@@ -331,35 +331,3 @@ async def test_a_system_that_cannot_be_asked_is_asked_again(stage: Stage) -> Non
     billing.mode = Mode.OK
     await stage.advance(minutes=2)
     assert stage.cases() == []
-
-
-# --- two events that say that they are the same
-
-
-async def test_the_form_asks_which_of_the_two_is_right(stage: Stage) -> None:
-    await send(stage, "lead-routing", LEAD)
-    _, answer = await send(stage, "lead-routing", LEAD | {"tier": "growth"})
-    await stage.press(ADA, "Resolve", on=answer["case"])
-    await stage.fill_in(ADA, reason="fixed", decision="first")
-    assert stage.case(answer["case"]).state == "resolved"
-    assert len(stage.company["helpdesk"].kept) == 1
-
-
-@on_both_engines
-async def test_a_second_event_that_is_right_is_sent(stage: Stage) -> None:
-    await send(stage, "lead-routing", LEAD)
-    _, answer = await send(stage, "lead-routing", LEAD | {"tier": "growth"})
-    await stage.press(ADA, "Resolve", on=answer["case"])
-    await stage.fill_in(ADA, reason="fixed", decision="second")
-    teams = [ticket["team"] for ticket in stage.company["helpdesk"].kept.values()]
-    assert teams == ["strategic", "onboarding"]
-    assert "went through" in stage.thread(answer["case"])[-1]
-
-
-async def test_a_second_event_is_not_sent_where_the_receiver_has_it(stage: Stage) -> None:
-    await send(stage, "refund", REFUND)
-    _, answer = await send(stage, "refund", REFUND | {"amount_cents": 9900})
-    assert "You resolved it" in await stage.type(CLEO, f"/case resolve {answer['case']} second")
-    await stage.advance(seconds=2)
-    assert stage.company["billing"].kept["re_1"]["amount_cents"] == 1200
-    assert "it is there already" in stage.thread(answer["case"])[-1]

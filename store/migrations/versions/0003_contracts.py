@@ -235,7 +235,9 @@ def _expected() -> None:
         sa.Column("policy_digest", sa.String(), nullable=False),
         sa.Column("case_id", BIG, nullable=True),
         sa.Column("settled_at", INSTANT, nullable=True),
-        sa.CheckConstraint("state IN ('waiting', 'done', 'failed', 'missing', 'late')", name="state_known"),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'done', 'failed', 'missing', 'late', 'superseded')", name="state_known"
+        ),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="expected_case_id_fkey"),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="expected_event_id_fkey"),
         sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="expected_policy_digest_fkey"),
@@ -278,6 +280,7 @@ def _triggers() -> None:
         sa.Column("lane", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("misfit", DOCUMENT, nullable=True),
+        sa.Column("because", sa.String(), nullable=True),
         sa.Column("case_id", BIG, nullable=True),
         sa.Column("policy_digest", sa.String(), nullable=False),
         sa.Column("contract_version", sa.Integer(), nullable=False),
