@@ -217,6 +217,16 @@ def _add_days(calendar: Calendar, start: datetime, days: int) -> datetime:
     return next_opening(calendar, instant(calendar.timezone, wall))
 
 
+def end_of_day(calendar: Calendar, day: date) -> datetime:
+    """When the hours of a date end, in UTC; of a date without hours, those of the next that has some. Raises ValueError
+    if there is none in 5 years."""
+    found = next((each for each in _dates(day, _HORIZON) if _hours(calendar, each)), None)
+    if found is None:
+        raise ValueError(_NEVER)
+    _, last = _hours(calendar, found)[-1]
+    return instant(calendar.timezone, datetime.combine(found, time()) + timedelta(minutes=last))
+
+
 def business_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
     """How much of [start, end) is in hours; nothing if `end` is not after `start`."""
     total = timedelta(0)

@@ -41,6 +41,7 @@ ACTIONS = {
     Act.RESOLVE: Action.RESOLVE,
     Act.FAIL: Action.FAIL,
     Act.REOPEN: Action.REOPEN,
+    Act.WRITE_POST_MORTEM: Action.NOTE,
 }
 SENDS = (Act.RUN, Act.RELEASE)
 BROUGHT_BY = {

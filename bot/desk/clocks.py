@@ -19,7 +19,7 @@ from bot.desk.people import find_role
 from bot.desk.policies import Policies
 from bot.desk.tx import Tx
 from bot.rules.escalation import LADDER_OF, Rung, next_due, resumes_at, rungs_of
-from bot.rules.routing import Terms, terms_of
+from bot.rules.routing import Terms, terms_of, terms_of_action
 from bot.rules.windows import (
     StateAt,
     Window,
@@ -29,6 +29,7 @@ from bot.rules.windows import (
     next_step,
     why_due,
     window,
+    window_until,
 )
 from runbooks.calendars import Calendar
 from runbooks.policy import Policy
@@ -38,6 +39,8 @@ from store.models import Case, StateChange
 
 def terms(policy: Policy, case: Case) -> Terms:
     """What the policy of the case says of it."""
+    if case.follows_id is not None:
+        return terms_of_action(policy, case.owner, case.priority)
     return terms_of(policy, workflow=case.workflow, failure_mode=case.failure_mode, rule=case.route_rule)
 
 
@@ -76,8 +79,13 @@ def response_window(tx: Tx, case: Case) -> Window:
 
 
 def resolution_window(tx: Tx, going: Ongoing) -> Window:
-    """The window to resolve, with what was counted of it so far."""
+    """The window to resolve, with what was counted of it so far. That of an action ends at its date: nothing moves
+    it."""
     policy, case = tx.policy_of(going.case), going.case
+    if case.follows_id is not None:
+        shares = policy.team.defaults.remind_at
+        hours = calendar_of_owner(tx, case)
+        return window_until(hours, start=case.opened_at, due_at=case.resolve_due_at, shares=shares)
     start, pauses = clock_record(case.opened_at, going.record, policy.team.defaults.pauses)
     return window(
         calendar_of_contract(policy, case),
@@ -175,6 +183,8 @@ def renew_lease(tx: Tx, going: Ongoing) -> None:
 
 def why_resolve_due(session: Session, policies: Policies, case: Case) -> tuple[str, ...]:
     """Why the resolution window ends when it does, line by line."""
+    if case.follows_id is not None:
+        return (f"the post-mortem of C-{case.follows_id} gave it this date",)
     policy = policies.compiled(session, case.policy_digest)
     start, pauses = clock_record(case.opened_at, _record(session, case), policy.team.defaults.pauses)
     calendar = calendar_of_contract(policy, case)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlmodel import Session, col
 
-from bot.desk import clocks, lanes
+from bot.desk import clocks, lanes, postmortems
 from bot.desk.acting import allow, get_ongoing, roles_of_contract
 from bot.desk.contradicting import decide
 from bot.desk.ongoing import Ongoing, save
@@ -331,6 +331,7 @@ def close(tx: Tx, going: Ongoing, state: State, resolution: str) -> None:
     going.drop()
     cancel_pages(tx, going.case, even_if_acknowledged=True)
     lanes.let_go(tx, going.case.id)
+    postmortems.owe(tx, going)
 
 
 def in_words(reason: str, case: Case, what_for: str) -> str:

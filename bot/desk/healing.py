@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.desk import postmortems
 from bot.desk.ongoing import Ongoing, load, save
 from bot.desk.telling import cancel_pages, in_thread
 from bot.desk.tx import Tx
@@ -47,4 +48,5 @@ def _resolve(tx: Tx, going: Ongoing, because: What) -> None:
     going.enter("resolved", at=tx.now, closed_at=tx.now, resolution=BY_ITSELF, lease_until=None, snoozed_until=None)
     going.drop()
     cancel_pages(tx, going.case, even_if_acknowledged=True)
+    postmortems.owe(tx, going)
     tx.record("case.resolved", case_id=going.case.id, reason=BY_ITSELF, because=because.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from bot.desk.people import find_role
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.routing import Routing
-from bot.rules.windows import Window, next_step, window
+from bot.rules.windows import Window, next_step, window, window_until
 from runbooks.lengths import Length
 from store.ids import take
 from store.models import Case, ExceptionReport, Timer
@@ -40,6 +41,9 @@ class Opening:
     channel: str | None = None
     thread_ts: str | None = None
     is_drill: bool = False
+    due_at: datetime | None = None
+    """When it is to be resolved by, where somebody gave it a date."""
+    follows_id: int | None = None
 
 
 def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
@@ -74,7 +78,11 @@ def _windows(tx: Tx, openings: Sequence[Opening]) -> list[tuple[Window, Window]]
     for opening in openings:
         terms = opening.routing.terms
         calendar = find_role(tx.policy, terms.owner).calendar
-        pairs.append((windowed(calendar, terms.acknowledge_within), windowed(calendar, terms.resolve_within)))
+        resolution = windowed(calendar, terms.resolve_within)
+        if opening.due_at:
+            hours, shares = team.calendars[calendar], team.defaults.remind_at
+            resolution = window_until(hours, start=tx.now, due_at=opening.due_at, shares=shares)
+        pairs.append((windowed(calendar, terms.acknowledge_within), resolution))
     return pairs
 
 
@@ -116,6 +124,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "exhausted": False,
         "reopened": 0,
         "is_drill": opening.is_drill,
+        "follows_id": opening.follows_id,
         "version": 1,
         "channel": opening.channel or role.channel,
         "thread_ts": opening.thread_ts,
@@ -193,11 +202,12 @@ def _on_record(tx: Tx, row: dict[str, Any], opening: Opening) -> None:
         owner=row["owner"],
         priority=row["priority"],
         acknowledge_within=_words(routing.terms.acknowledge_within),
-        resolve_within=_words(routing.terms.resolve_within),
+        resolve_within=None if opening.due_at else _words(routing.terms.resolve_within),
         acknowledge_due_at=row["acknowledge_due_at"].isoformat(),
         resolve_due_at=row["resolve_due_at"].isoformat(),
         policy=row["policy_digest"],
         contract_version=row["contract_version"],
         match_key=row["match_key"],
         event=row["event_id"],
+        **({"follows": f"C-{opening.follows_id}"} if opening.follows_id else {}),
     )

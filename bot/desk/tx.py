@@ -28,6 +28,7 @@ class Tx:
     _policy: Policy | None = None
     _entries: list[audit.NewEntry] = field(default_factory=list)
     _owed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _owed_last: dict[str, dict[str, Any]] = field(default_factory=dict)
     _told: dict[tuple[int, str], None] = field(default_factory=dict)
 
     @property
@@ -68,9 +69,11 @@ class Tx:
         payload: Mapping[str, Any] | None = None,
         not_before_at: datetime | None = None,
         while_unacknowledged: bool = False,
+        is_last: bool = False,
     ) -> None:
-        """A message that must leave after the commit. One with a key that is owed already is not owed twice."""
-        self._owed[key] = {
+        """A message that must leave after the commit. One with a key that is owed already is not owed twice. What
+        `is_last` leaves after what else this transaction owes."""
+        (self._owed_last if is_last else self._owed)[key] = {
             "kind": kind,
             "key": key,
             "case_id": case_id,
@@ -95,12 +98,12 @@ class Tx:
     def flush(self) -> None:
         """Writes what was recorded and owed, and who was told."""
         audit.append(self.session, self._entries, at=self.now)
-        if self._owed:
-            add_new(self.session, Owed, list(self._owed.values()), unique=["key"], among="state = 'owed'")
+        if owed := {**self._owed, **self._owed_last}:
+            add_new(self.session, Owed, list(owed.values()), unique=["key"], among="state = 'owed'")
         if self._told:
             rows = [{"case_id": case_id, "who": who, "at": self.now} for case_id, who in self._told]
             add_new(self.session, Paged, rows, unique=["case_id", "who"])
-        self._entries, self._owed, self._told = [], {}, {}
+        self._entries, self._owed, self._owed_last, self._told = [], {}, {}, {}
 
 
 def _chain(workflow: str | None) -> str:

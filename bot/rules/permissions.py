@@ -30,6 +30,7 @@ class Act(StrEnum):
     FAIL = "give it up"
     REOPEN = "reopen it"
     OVERRIDE_ROTA = "change who is on call"
+    WRITE_POST_MORTEM = "write its post-mortem"
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,25 @@ def terms_of(policy: Policy, *, workflow: str, failure_mode: str, rule: str) -> 
     return terms(policy, contract, failure_mode, named)
 
 
+def terms_of_action(policy: Policy, owner: str, priority: str) -> Terms:
+    """The terms of an action of a post-mortem: the role that was named owns it, and the defaults of its priority count.
+    No contract is asked."""
+    windows = policy.team.defaults.priorities[cast(Priority, priority)]
+    return Terms(
+        rule="",
+        route="owner_queue",
+        owner=owner,
+        priority=priority,
+        acknowledge_within=windows.acknowledge,
+        resolve_within=windows.resolve,
+        ladders=policy.team.defaults.escalation,
+        runbooks=(),
+        next_step=None,
+        auto_fix=None,
+        group_by=None,
+    )
+
+
 def _laid(name: str, rule: RoutingRule | None, mode: Mode | None) -> Any:
     """What the rule says, or else the mode."""
     return _first(name, (rule, mode))

@@ -25,6 +25,8 @@ class What(StrEnum):
     OVERRIDDEN = "overridden"  # by, reason, note, override, failed
     FAILED = "failed"  # by, reason
     REOPENED = "reopened"  # by, reason
+    POST_MORTEM_OWED = "post_mortem_owed"  # ref, because, again (one was written before it was opened again)
+    POST_MORTEM_WRITTEN = "post_mortem_written"  # by, ref, changed, summary, causes, actions (titles…)
     REMINDED = "reminded"  # window (response | resolution), due_at, people
     WINDOW_PASSED = "window_passed"  # window, due_at
     ESCALATED = "escalated"  # ladder (unacknowledged | unresolved | by_hand), step, of, role, people, because, by

@@ -92,6 +92,12 @@ def window(
     return Window(start, tuple(shifted[:-1]), shifted[-1], bool(pauses) and pauses[-1].end_at is None)
 
 
+def window_until(calendar: Calendar, *, start: datetime, due_at: datetime, shares: Sequence[float] = ()) -> Window:
+    """A window that ends at a date that somebody gave, with reminders at shares of the business time before it."""
+    total = business_time(calendar, start, due_at)
+    return Window(start, tuple(_later(calendar, start, total * share) for share in sorted(shares)), due_at)
+
+
 def _counted(hours: Calendar | None, start: datetime, end: datetime) -> timedelta:
     return business_time(hours, start, end) if hours else end - start
 

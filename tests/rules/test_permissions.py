@@ -35,6 +35,7 @@ MAY = {
     Act.OVERRIDE_CHECK: {"owner", "accountable"},
     Act.FAIL: RESPONDERS,
     Act.REOPEN: RESPONDERS,
+    Act.WRITE_POST_MORTEM: RESPONDERS,
     Act.OVERRIDE_ROTA: {"owner", "accountable"},
 }
 ROLE_OF = {"owner": "billing", "accountable": "success", "steward": "ops", "backup": "support"}
