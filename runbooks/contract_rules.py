@@ -9,7 +9,13 @@ from runbooks.references import fields_used, root_used
 from runbooks.shape_faults import Source
 from runbooks.suggestions import nearest
 from runbooks.team_rules import ladder_rules, one_of, written_twice
+from runbooks.yaml_source import Node
 
+_OF_A_REQUEST = (
+    *("connector", "request", "expect", "already", "timeout", "retry"),
+    *("order", "key_lasts", "find", "verify"),
+)
+"""What a `deliver` says of its one request."""
 _NEEDS_TRIGGER = ("preconditions", "deliver", "outcome", "freshness", "census")
 
 
@@ -49,10 +55,7 @@ def _deliver(source: Source) -> Iterator[Fault]:
     if not deliver or not deliver.pairs:
         return
     if "runbook" in deliver.pairs:
-        for key in ("connector", "request", "expect", "already"):
-            if key in deliver.pairs:
-                node = deliver.pairs[key][0]
-                yield source.fault(node, f"{key} stands beside runbook", "keep runbook, or connector and request")
+        yield from _beside_runbook(source, deliver)
         return
     for key in ("connector", "request"):
         if key not in deliver.pairs:
@@ -61,6 +64,13 @@ def _deliver(source: Source) -> Iterator[Fault]:
     order = deliver.find("order")
     if order and order.data == "subject" and not source.root.find("trigger", "subject"):
         yield source.fault(order, "order: subject needs to know the subject", "add subject: … to trigger")
+
+
+def _beside_runbook(source: Source, deliver: Node) -> Iterator[Fault]:
+    """A runbook's steps have requests, tries and checks of their own, and nobody asks a receiver about the whole."""
+    for key, (node, _) in deliver.pairs.items():
+        if key in _OF_A_REQUEST:
+            yield source.fault(node, f"{key} stands beside runbook", "keep runbook, or connector and request")
 
 
 def _needs_trigger(source: Source) -> Iterator[Fault]:

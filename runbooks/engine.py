@@ -96,16 +96,15 @@ def next_step(run: Progress, names: Names, now: datetime) -> Do | Over:
     `on_failure` decides. Raises `ExpressionFault` for a `when` that is neither true nor false."""
     if run.is_undoing:
         return _next_undo(run)
-    if run.gives_up_at is not None and run.gives_up_at <= now:
-        return Over(End.FAILED, "its time ran out")
     for position, step in enumerate(run.runbook.steps):
         begun = run.begun.get(position)
-        if begun is None:
-            return _begin(step, position, names)
-        if begun.at is At.FAILED:
+        if begun is not None and begun.at in OVER:
+            continue
+        if begun is not None and begun.at is At.FAILED:
             return _failed(run, position, begun)
-        if begun.at not in OVER:
-            return _go_on(position, begun, now)
+        if run.gives_up_at is not None and run.gives_up_at <= now:
+            return Over(End.FAILED, "its time ran out")
+        return _go_on(position, begun, now) if begun else _begin(step, position, names)
     return Over(End.DONE, "all its steps are done")
 
 

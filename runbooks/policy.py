@@ -24,6 +24,7 @@ from runbooks.shape_faults import MOST_FAULTS, read_shape
 from runbooks.shape_faults import Source as File
 from runbooks.team import Team
 from runbooks.team_rules import connector_rules, team_rules
+from runbooks.unasked_rules import unasked_rules
 from runbooks.unused import unused
 from runbooks.validation import EventSchema
 
@@ -126,6 +127,7 @@ def _rules(folder: Folder, files: Mapping[str, str]) -> Iterator[Iterable[Fault]
     yield general_rules(folder, files)
     yield unknown_names(folder)
     yield run_cycles(folder)
+    yield unasked_rules(folder)
     yield shared_threads(folder)
     yield calendar_files(folder)
     yield from ([team_rules(folder.team)] if folder.team else [])

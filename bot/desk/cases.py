@@ -34,6 +34,7 @@ from bot.desk.commands import (
     Snooze,
 )
 from bot.desk.commands import Outcome as Outcome
+from bot.desk.ongoing import Ongoing
 from bot.desk.people import reach
 from bot.desk.telling import cancel_pages, channel_line, direct, page, tell
 from bot.desk.tx import Tx
@@ -41,6 +42,7 @@ from bot.rules.closing import DECISIONS, REASONS, decision_missing
 from bot.rules.lifecycle import State, ago
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
+from bot.rules.routing import AUTO_FIX
 from bot.rules.saying import What
 from bot.rules.texts import clean, digest_of
 from runbooks.calendars import add, next_opening
@@ -129,6 +131,7 @@ def hand_off(tx: Tx, command: HandOff) -> Outcome:
     going, case, before = acting.going, acting.case, acting.case.owner
     _check_role(tx, case, command.role)
     going.enter("queued", at=tx.now, owner=command.role, snoozed_until=None, exhausted=False, **_NOBODY)
+    _give_to_people(tx, going)
     going.set(response_from_at=tx.now, response_breached_at=None)
     going.drop("response", "lease", "snooze")
     clocks.reset_response(tx, going)
@@ -142,6 +145,12 @@ def hand_off(tx: Tx, command: HandOff) -> Outcome:
     elif reached.channel != case.channel:
         channel_line(tx, case, reached.channel, What.HANDED_OFF, **facts)
     return finish(tx, acting, What.HANDED_OFF, facts)
+
+
+def _give_to_people(tx: Tx, going: Ongoing) -> None:
+    """A case that a person gives on, or opens again, is for people: it goes by its route, whatever a runbook tries."""
+    if going.case.route == AUTO_FIX:
+        going.set(route=clocks.terms(tx.policy_of(going.case), going.case).route)
 
 
 _NOBODY = {"assignee": None, "acknowledged_at": None, "acknowledged_by": None, "lease_until": None}
@@ -307,6 +316,7 @@ def reopen(tx: Tx, command: Reopen) -> Outcome:
         return finish(tx, acting, What.CLOSING_STOPPED, {"by": tx.actor.id, "reason": reason})
     _check_alone(tx, case)
     going.enter("queued", at=tx.now, closed_at=None, resolution=None, reopened=case.reopened + 1, **_NOBODY)
+    _give_to_people(tx, going)
     going.set(response_from_at=tx.now, response_breached_at=None, resolution_breached_at=None, exhausted=False)
     clocks.reset_response(tx, going)
     clocks.reset_resolution(tx, going)

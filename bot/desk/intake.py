@@ -216,12 +216,11 @@ _OPEN_CASES = (
 
 
 def _open(tx: Tx, opening: Sequence[_Prepared], matches: Mapping[str, _Match]) -> None:
-    ids = open_cases(tx, [_opening(each) for each in opening])
+    opened = [_opening(each) for each in opening]
+    ids = open_cases(tx, opened)
     for each, case_id in zip(opening, ids, strict=True):
         matches[each.match_key].case_id = case_id
-    paging = {
-        case_id: each for each, case_id in zip(opening, ids, strict=True) if each.routing.terms.route == "on_call"
-    }
+    paging = {case_id: each for each, case_id in zip(opened, ids, strict=True) if each.route == "on_call"}
     for case in _cases(tx, paging):
         page(tx, case, reach(tx, case.owner), "opened_on_call")
     for each, case_id in zip(opening, ids, strict=True):

@@ -15,6 +15,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from bot.desk.pages import SHOWN, owe_page_updates
+from bot.desk.runs import hooks
 from bot.desk.tx import Tx
 from bot.rules.windows import StateAt
 from store.closing_models import Check, Closing
@@ -113,6 +114,7 @@ def save(tx: Tx, many: Sequence[Ongoing]) -> None:
     _save_timers(tx, many)
     entered = [{"case_id": going.case.id, "state": at.state, "at": at.at} for going in many for at in going.entered]
     insert_rows(tx.session, StateChange, entered)
+    hooks.closed(tx, [going.case for going in many if going.values.get("closed_at")])
     _withdraw_closings(tx, [going.case.id for going in many if going.stops_closing])
     for going in many:
         going.values, going.entered, going.touched, going.stops_closing = {}, [], set(), False

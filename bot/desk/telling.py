@@ -77,6 +77,21 @@ def direct(
     tx.tell_to_act(case.id, person)
 
 
+def consult(tx: Tx, case: Case, reach: Reach, what: str, *, key: str | None = None, **facts: Any) -> None:
+    """Asks a role for its word: a line in its channel, and a direct message to each person reached. It gives no right
+    to act on the case."""
+    payload = {"role": reach.role, "people": list(reach.people), **facts}
+    if reach.channel != case.channel:
+        channel_line(tx, case, reach.channel, what, key=key, **payload)
+    for person in reach.people:
+        inform(tx, case, person, what, key=key, **payload)
+
+
+def inform(tx: Tx, case: Case, person: str, what: str, *, key: str | None = None, **facts: Any) -> None:
+    """A direct message that gives no right to act on the case."""
+    _owe(tx, case, "page", person, key, {"what": what, **facts})
+
+
 def _owe(
     tx: Tx,
     case: Case,

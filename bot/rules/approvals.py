@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runbooks.mentions import mentioned
 from runbooks.runbook import Approval
 from runbooks.templates import Decision, ExpressionFault
 
@@ -61,11 +62,14 @@ class No:
     because: str
 
 
-def is_needed(approval: Approval | None, names: Mapping[str, object]) -> Decision:
+def is_needed(approval: Approval | None, names: Mapping[str, object], *, is_for_many: bool = False) -> Decision:
     """Whether the run waits for a yes. Data that is missing meets no condition; a condition that is neither true nor
-    false is a fault of the policy, and then a person decides."""
+    false is a fault of the policy, and then a person decides, as of a run for several events (`is_for_many`) whose
+    condition is about the event: some may meet it."""
     if approval is None or approval.when is None:
         return Decision(approval is not None, "its runbook wants one" if approval else "its runbook wants none")
+    if is_for_many and mentioned(approval.when.source, "event"):
+        return Decision(True, "it is for several events")
     try:
         return approval.when.decide(names)
     except ExpressionFault as fault:
@@ -85,7 +89,8 @@ def next_ask(
     last = seats[-1] if seats else None
     if last and last.answer is Answer.YES and set(able.get(last.role, ())) - yeses:
         return Ask(last.role, again=True)
-    asked, passed_over = {seat.role for seat in seats}, []
+    asked = {seat.role for seat in seats}
+    passed_over: list[str] = []
     for role in roles:
         if role in asked:
             continue

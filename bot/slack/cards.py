@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.rules.closing import REASONS
 from bot.rules.lifecycle import HELD, State
+from bot.rules.routing import AUTO_FIX
 from bot.rules.sending import Verb
 from bot.slack.closings import closing_blocks
 from bot.slack.facts import CardFacts, Coming
@@ -153,6 +154,8 @@ def _owner(facts: CardFacts) -> str:
 
 
 def _acknowledge_by(case: Case) -> str:
+    if case.route == AUTO_FIX and not case.acknowledged_at:
+        return "Not yet: a runbook goes first"
     if case.acknowledged_at:
         late = " ⚠️ late" if case.response_breached_at else ""
         return f"Done {date(case.acknowledged_at)}{late}"

@@ -139,7 +139,7 @@ def _role(name: str, line: Line, known: Names) -> str:
 def _path(path: Path, line: Line, known: Names) -> str:
     terms = path.terms
     route = "on call at once" if terms.route == "on_call" else "queue"
-    first = f"{quote(terms.auto_fix, 60)} first, then " if terms.auto_fix else ""
+    first = f"{quote(terms.auto_fix.runbook, 60)} first, then " if terms.auto_fix else ""
     books = f" · runbooks: {quote(', '.join(terms.runbooks), 150)}" if terms.runbooks else ""
     unnamed = {Named.OTHER: " (as other)", Named.NOTHING: " (no route: to the role for what is unrouted)"}
     return cut(

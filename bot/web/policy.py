@@ -92,7 +92,7 @@ def _path(path: Path, line: Line) -> dict[str, Any]:
         "owner": terms.owner,
         "people": list(line.reached[terms.owner].people),
         "route": terms.route,
-        "auto_fix": terms.auto_fix,
+        "auto_fix": terms.auto_fix and terms.auto_fix.runbook,
         "acknowledge_within": str(terms.acknowledge_within),
         "resolve_within": str(terms.resolve_within),
         "runbooks": list(terms.runbooks),

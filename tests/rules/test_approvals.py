@@ -121,5 +121,14 @@ def test_a_yes_is_wanted_where_the_condition_is_met(when: str | None, event: Map
     assert is_needed(approval, {"event": event}).met is expected
 
 
+def test_for_several_events_a_condition_about_the_event_is_taken_to_be_met() -> None:
+    of_event, of_inputs = (
+        Approval(by=("billing",), when=compile_expression(when)) for when in ("event.cents > 9", "inputs.cents > 9")
+    )
+    names = {"event": {"cents": 1}, "inputs": {"cents": 1}}
+    assert is_needed(of_event, names, is_for_many=True).met
+    assert not is_needed(of_inputs, names, is_for_many=True).met
+
+
 def test_a_runbook_without_approval_wants_no_yes() -> None:
     assert not is_needed(None, {}).met

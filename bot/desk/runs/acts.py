@@ -12,16 +12,17 @@ from sqlmodel import col
 from bot.desk import clocks
 from bot.desk.cases import assign, hand_off
 from bot.desk.commands import Assign, HandOff
-from bot.desk.people import Reach, find_role, reach
+from bot.desk.people import find_role
 from bot.desk.runs.calling import Errand, Sending, fail, record, send
+from bot.desk.runs.meant import asker_of, people_in, reached, role_meant
 from bot.desk.runs.resending import resend, resend_failed, sent
 from bot.desk.runs.rows import Going
 from bot.desk.runs.starting import owe_run
 from bot.desk.runs.waiting import event_came, outcome_came
+from bot.desk.runs.waiting_for_yes import stop_clock
 from bot.desk.telling import direct, in_thread, tell
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
-from bot.rules.escalation import role_named
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
 from runbooks.calendars import Calendar, add
@@ -103,35 +104,41 @@ def _tell(tx: Tx, going: Going, position: int, act: Any) -> None:
         return
     facts = {"text": act.text, "runbook": going.runbook.title}
     if act.to == "asker":
-        if tx_person := _asker(going):
-            direct(tx, going.case, tx_person, What.RUN_SAYS, key=_key(going, position), **facts)
+        if asker := asker_of(going):
+            direct(tx, going.case, asker, What.RUN_SAYS, key=_key(going, position), **facts)
         in_thread(tx, going.case, What.RUN_SAYS, key=_key(going, position), **facts)
-        done(tx, going, position, "told" if tx_person else "said in the thread: nobody asked for this run")
+        done(tx, going, position, "told" if asker else "said in the thread: nobody asked for this run")
         return
-    reached = _reach(tx, going, act.to)
+    told = reached(tx, going.case, act.to)
     in_thread(tx, going.case, What.RUN_SAYS, key=_key(going, position), **facts)
-    tell(tx, going.case, reached, What.RUN_SAYS, key=_key(going, position), until_acknowledged=False, **facts)
-    done(tx, going, position, f"told {reached.role}")
+    tell(tx, going.case, told, What.RUN_SAYS, key=_key(going, position), until_acknowledged=False, **facts)
+    done(tx, going, position, f"told {told.role}")
 
 
 def _ask(tx: Tx, going: Going, position: int, act: Any) -> None:
-    if going.case is None:
+    case = going.case
+    if case is None:
         fail(tx, going, position, "there is no case to ask about")
         return
-    step, row = going.step(position), going.steps[position]
-    until = add(_calendar(tx, going), tx.now, step.timeout) if step.timeout else None
-    going.touch(position, state="waiting", link_id=row.id, until_at=until, response={"text": act.text, "who": act.who})
-    if going.run.gives_up_at:
-        going.run.waits_for_yes_since = tx.now
+    step, row, key = going.step(position), going.steps[position], _key(going, position)
     facts = {"text": act.text, "runbook": going.runbook.title, "step": row.id}
-    asker = _asker(going) if act.who == "asker" else None
+    asker = asker_of(going) if act.who == "asker" else None
     if asker:
-        direct(tx, going.case, asker, What.RUN_ASKS, key=_key(going, position), **facts)
-    elif act.who != "asker":
-        reached = _reach(tx, going, act.who)
-        tell(tx, going.case, reached, What.RUN_ASKS, key=_key(going, position), until_acknowledged=False, **facts)
-    in_thread(tx, going.case, What.RUN_ASKS, key=_key(going, position), **facts)
-    record(tx, going, "run.asked", step=row.name, who=act.who)
+        whom = {"person": asker}
+        direct(tx, case, asker, What.RUN_ASKS, key=key, **facts)
+    else:
+        asked = reached(tx, case, "owner" if act.who == "asker" else act.who)
+        whom = {"role": asked.role}
+        if not asked.people and not people_in(tx, find_role(tx.policy, asked.role)):
+            fail(tx, going, position, f"there is nobody to ask: {asked.because}")
+            return
+        tell(tx, case, asked, What.RUN_ASKS, key=key, until_acknowledged=False, **facts)
+    until = add(_calendar(tx, going), tx.now, step.timeout) if step.timeout else None
+    response = {"text": act.text, "who": act.who, **whom}
+    going.touch(position, state="waiting", link_id=row.id, until_at=until, response=response)
+    stop_clock(tx, going)
+    in_thread(tx, case, What.RUN_ASKS, key=key, **facts)
+    record(tx, going, "run.asked", step=row.name, who=act.who, **whom)
 
 
 def _give(tx: Tx, going: Going, position: int, act: Any) -> None:
@@ -139,17 +146,21 @@ def _give(tx: Tx, going: Going, position: int, act: Any) -> None:
         fail(tx, going, position, "there is no case to give")
         return
     part = Tx(tx.session, tx.now, SYSTEM, tx.policies)
+    role = role_meant(tx, going.case, act.role) if act.role else None
+    if act.role and role is None:
+        fail(tx, going, position, "its owner has no backup")
+        return
     try:
-        if act.role:
-            if going.case.owner != act.role:
-                hand_off(part, HandOff(going.case.id, act.role))
+        if role:
+            if going.case.owner != role.name:
+                hand_off(part, HandOff(going.case.id, role.name))
         elif going.case.assignee != act.user:
             assign(part, Assign(going.case.id, act.user))
     except Refused as refused:
         fail(tx, going, position, refused.text)
         return
     part.flush()
-    done(tx, going, position, f"given to {act.role or act.user}")
+    done(tx, going, position, f"given to {role.name if role else act.user}")
 
 
 def _pause(tx: Tx, going: Going, position: int, act: Any) -> None:
@@ -173,6 +184,7 @@ def _run(tx: Tx, going: Going, position: int, act: Any) -> None:
             runbook=act.name,
             policy_digest=run.policy_digest,
             cause="step",
+            mode=going.policy.runbooks[act.name].mode,
             parent_id=run.id,
             parent_position=position,
             asked_by=run.asked_by,
@@ -241,29 +253,6 @@ _LOOK: Mapping[str, Callable[[Tx, Going, int], Found]] = {
     "replay": sent,
     "retry_failed": sent,
 }
-
-
-# --- who is meant
-
-
-def _asker(going: Going) -> str | None:
-    asked_by = going.run.asked_by
-    return asked_by if asked_by[:1] in ("U", "W") and asked_by.isalnum() else None
-
-
-def _reach(tx: Tx, going: Going, who: str) -> Reach:
-    """Whom a part in the case, or a role, means now."""
-    case = going.case
-    assert case
-    contract = going.policy.workflows.get(case.workflow)
-    unrouted = tx.policy.team.defaults.unrouted
-    role = role_named(
-        "on_call" if who == "owner" else who,
-        owner=find_role(tx.policy, case.owner),
-        accountable=contract.owners.accountable if contract else unrouted,
-        steward=contract.owners.steward if contract else unrouted,
-    )
-    return reach(tx, role or case.owner)
 
 
 def _calendar(tx: Tx, going: Going) -> Calendar:

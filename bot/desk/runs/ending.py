@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.desk.commands import Escalate
 from bot.desk.escalations import escalate
+from bot.desk.runs import delivering, following
 from bot.desk.runs.calling import record
 from bot.desk.runs.rows import Going
 from bot.desk.runs.waking import wake_parent
@@ -26,6 +27,10 @@ SAID: Mapping[End, What] = {
 }
 
 
+TELL_THEMSELVES = ("auto_fix",)
+"""Causes for which what follows from a failure says in one line what was tried and where the case goes."""
+
+
 def end(tx: Tx, going: Going, how: End, because: str) -> None:
     """The run is over. Whoever waits for it goes on; its case is told."""
     run = going.run
@@ -34,14 +39,17 @@ def end(tx: Tx, going: Going, how: End, because: str) -> None:
     record(tx, going, f"run.{how.value}", because=because, counts=dict(run.counts))
     if going.case is not None:
         facts: dict[str, Any] = {"runbook": going.runbook.title, "because": because, "counts": dict(run.counts)}
-        in_thread(tx, going.case, SAID[how], **facts)
+        if run.cause not in TELL_THEMSELVES or how is End.DONE:
+            in_thread(tx, going.case, SAID[how], **facts)
         tx.owe_card(going.case.id, going.case.channel)
     wake_parent(tx, run.id or 0)
-    FOLLOWS.get(run.cause, _nothing)(tx, going, how)
+    follow(tx, going, how)
 
 
-def _nothing(tx: Tx, going: Going, how: End) -> None:
-    return
+def follow(tx: Tx, going: Going, how: End) -> None:
+    """Does what follows from the end of a run: to be called once, by whoever ends it."""
+    if follows := FOLLOWS.get(going.run.cause):
+        follows(tx, going, how)
 
 
 def _pressed(tx: Tx, going: Going, how: End) -> None:
@@ -57,5 +65,10 @@ def _pressed(tx: Tx, going: Going, how: End) -> None:
     part.flush()
 
 
-FOLLOWS: dict[str, Callable[[Tx, Going, End], None]] = {"pressed": _pressed}
-"""What follows, by what the run was begun for."""
+FOLLOWS: dict[str, Callable[[Tx, Going, End], None]] = {
+    "pressed": _pressed,
+    "auto_fix": following.auto_fix,
+    "delivery": delivering.delivery,
+}
+"""What follows, by what the run was begun for. Of one that a step began, that step decides; of `on_open` and `on_close`
+a failure is the line in the thread and the record: a case of it would want them again."""

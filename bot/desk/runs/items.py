@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import col, func
 
 from bot.desk.runs.rows import Going, see_item
 from bot.desk.tx import Tx
@@ -35,3 +35,23 @@ def next_item(tx: Tx, going: Going, ended: Over | None = None) -> bool:
     run.item_id, run.position = item, 0
     see_item(tx, going)
     return True
+
+
+def first_held(tx: Tx, case_id: int | None) -> int | None:
+    """The event of the case that has been held longest."""
+    held = select(func.min(col(Trigger.event_id))).where(col(Trigger.case_id) == case_id, col(Trigger.state) == HELD)
+    return tx.session.execute(held).scalar()
+
+
+def count_held(tx: Tx, going: Going) -> int:
+    """For how many events the run is still to be carried out; 0 where it is not for each of several."""
+    run = going.run
+    if run.upto_id is None:
+        return 0
+    held = select(func.count(col(Trigger.event_id))).where(
+        col(Trigger.case_id) == run.case_id,
+        col(Trigger.state) == HELD,
+        col(Trigger.event_id) >= (run.item_id or 0),
+        col(Trigger.event_id) <= run.upto_id,
+    )
+    return int(tx.session.execute(held).scalar_one())

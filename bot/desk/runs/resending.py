@@ -11,6 +11,8 @@ from sqlmodel import col
 
 from bot.desk.releasing import let_through, lock_held
 from bot.desk.runs.calling import fail, record
+from bot.desk.runs.delivering import runbook_of
+from bot.desk.runs.redelivering import begin_again, find_failed
 from bot.desk.runs.rows import Going
 from bot.desk.runs.starting import take_up
 from bot.desk.sending_again import owe_again
@@ -41,6 +43,9 @@ def resend(tx: Tx, going: Going, position: int, changes: Mapping[str, Any]) -> N
     if state == "quarantined":
         _release(tx, going, position, event_id, values)
         return
+    if runbook_of(tx.policy.workflows.get(going.run.workflow)):
+        _begin_again(tx, going, position, event_id, values)
+        return
     try:
         link = owe_again(tx, going.case, Verb.REPLAY, event_id, confirmed=_is_confirmed(going), changes=values or None)
     except (Refused, Unfit) as refused:
@@ -55,8 +60,8 @@ def resend_failed(tx: Tx, going: Going, position: int) -> None:
     if going.case is None or event_id is None:
         fail(tx, going, position, "there is nothing that failed")
         return
-    if failed := _failed_run(tx, event_id):
-        take_up(tx, failed)
+    if failed := find_failed(tx.session, event_id):
+        take_up(tx, failed, anew=_is_confirmed(going))
         _wait(tx, going, position, failed, {"run": failed})
         return
     try:
@@ -67,11 +72,19 @@ def resend_failed(tx: Tx, going: Going, position: int) -> None:
     _wait(tx, going, position, link, {"delivery": link, "event": f"E-{event_id}"})
 
 
-def _failed_run(tx: Tx, event_id: int) -> int | None:
-    failed = select(col(Run.id)).where(
-        col(Run.event_id) == event_id, col(Run.cause) == "delivery", col(Run.state).in_(("failed", "stopped"))
-    )
-    return tx.session.execute(failed.order_by(col(Run.id).desc()).limit(1)).scalar()
+def _begin_again(tx: Tx, going: Going, position: int, event_id: int, values: Mapping[str, Any]) -> None:
+    """A runbook delivers: another run of it begins."""
+    assert going.case
+    if values:
+        fail(tx, going, position, "what a runbook delivers goes as it came: `set` is for what is held in quarantine")
+        return
+    confirmed = _is_confirmed(going)
+    try:
+        link, _ = begin_again(tx, going.case, event_id, Verb.REPLAY, tx.policy, confirmed=confirmed)
+    except Refused as refused:
+        fail(tx, going, position, refused.text)
+        return
+    _wait(tx, going, position, link, {"run": link, "event": f"E-{event_id}"})
 
 
 def _wait(tx: Tx, going: Going, position: int, link: int, response: Mapping[str, Any]) -> None:

@@ -140,7 +140,15 @@ def load(tx: Tx, run_id: int) -> Going | None:
     row = connection.execute(_RUN, {"id": run_id}).one_or_none()
     if row is None:
         return None
-    run = Run(**row._mapping)
+    return _going(tx, Run(**row._mapping), case)
+
+
+def see(tx: Tx, run: Run) -> Going:
+    """The run as it was read, to look at only: nothing is locked."""
+    return _going(tx, run, tx.session.get(Case, run.case_id) if run.case_id else None)
+
+
+def _going(tx: Tx, run: Run, case: Case | None) -> Going:
     policy = tx.policies.compiled(tx.session, run.policy_digest)
     going = Going(run, policy, policy.runbooks[run.runbook], {}, case, None, _about(tx, case))
     see_item(tx, going)

@@ -15,6 +15,7 @@ from bot.desk.commands import Outcome
 from bot.desk.deliveries import case_names
 from bot.desk.kept import removed_from
 from bot.desk.tx import Tx
+from bot.rules.approvals import is_needed
 from bot.rules.permissions import Act
 from bot.rules.redaction import restored
 from bot.rules.refusals import Refused
@@ -123,6 +124,8 @@ def of_case(
     upto = _last_held(tx, case.id) if runbook.for_each else None
     if runbook.for_each and upto is None:
         raise Refused("nothing_held", f"Nothing of {case.ref} is held in quarantine any more.", case_id=case.id)
+    names = form_names(tx, case, shown=False) | {"inputs": dict(inputs or {}), "steps": {}}
+    is_asked_first = runbook.mode == "live" and is_needed(runbook.approval, names, is_for_many=upto is not None).met
     return Run(
         case_id=case.id,
         event_id=case.event_id,
@@ -134,7 +137,7 @@ def of_case(
         asked_by=tx.actor.id,
         asked_at=tx.now,
         inputs=dict(inputs or {}),
-        state="running",
+        state="approving" if is_asked_first else "running",
         upto_id=upto,
         counts={"confirmed": 1} if confirmed else {},
         due_at=tx.now,

@@ -13,11 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from bot.desk.runs.acts import carry_out, done, look
+from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, record, send, take_in
 from bot.desk.runs.ending import end
 from bot.desk.runs.items import next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
+from bot.desk.runs.waiting_for_yes import start_clock
 from bot.desk.runs.waking import LOOKS_AGAIN_IN
 from bot.desk.tx import Tx
 from runbooks.engine import Do, Over, Then, next_step
@@ -147,7 +149,7 @@ def move(tx: Tx, going: Going) -> Errand | None:
 
 
 def _move(tx: Tx, going: Going) -> Errand | None:
-    if going.run.started_at is None:
+    if going.run.started_at is None or going.run.state == "approving":
         _begin_run(tx, going)
     for _ in range(MOST_STEPS):
         if going.run.state not in ("running", "undoing"):
@@ -163,6 +165,8 @@ def _move(tx: Tx, going: Going) -> Errand | None:
 
 
 def _begin_run(tx: Tx, going: Going) -> None:
+    if waits_for_yes(tx, going):
+        return
     going.run.started_at = tx.now
     if going.run.upto_id is not None:
         next_item(tx, going)
@@ -209,6 +213,7 @@ def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
             done(tx, going, position, "it waited long enough")
         case Then.IN_VAIN:
             fail(tx, going, position, "nothing came in time")
+            start_clock(tx, going)
         case Then.TAKE_BACK:
             going.touch(position, state="undoing", attempts=0, key_born_at=None, generation=1)
             return _undo(tx, going, position)

@@ -46,7 +46,7 @@ def wake_senders(tx: Tx, ids: Collection[int]) -> None:
 
 def wake_parent(tx: Tx, run_id: int) -> None:
     """This run is over: the one that carries it out goes on."""
-    given = {"kinds": ("run", "retry_failed"), "ids": [run_id], "_now": tx.now}
+    given = {"kinds": ("run", *_SENDING), "ids": [run_id], "_now": tx.now}
     tx.session.connection().execute(_WAKE_LINKED, given)
 
 
