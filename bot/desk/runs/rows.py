@@ -29,6 +29,7 @@ _CHANGING = (
     "mode",
     "state",
     "position",
+    "inputs",
     "item_id",
     "upto_id",
     "counts",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from bot.desk import clocks
 from bot.desk.acting import begin, check_right, finish
@@ -26,7 +26,7 @@ from runbooks.runbook import Runbook
 from store.contract_models import Trigger
 from store.models import Case, Event
 from store.queries.quarantine import HELD, held_of_cases, misfit_of_case
-from store.run_models import Run, RunStep
+from store.run_models import Run, RunAttempt, RunStep
 
 _RUNS = Run.__table__  # type: ignore[attr-defined]
 _COLUMNS = tuple(column.name for column in _RUNS.columns if column.name != "id")
@@ -157,14 +157,28 @@ def owe_run(tx: Tx, run: Run) -> int:
     return int(tx.session.connection().execute(insert(_RUNS).returning(_RUNS.c.id), row).scalar_one())
 
 
-def take_up(tx: Tx, run_id: int) -> None:
-    """A run that failed goes on at the step that failed, which is tried anew."""
-    failed = update(RunStep).where(col(RunStep.run_id) == run_id, col(RunStep.state) == "failed")
-    again = failed.values(state="under_way", attempts=0, generation=RunStep.generation + 1, key_born_at=None)
-    tx.session.execute(again.execution_options(synchronize_session=False))
+def take_up(tx: Tx, run_id: int, *, anew: bool = False) -> None:
+    """A run that failed goes on at the step that failed. That goes under a new key; under the same one while nobody
+    knows what its last request did, unless a person said yes to what may happen twice (`anew`)."""
+    failed = select(col(RunStep.id), col(RunStep.generation)).where(
+        col(RunStep.run_id) == run_id, col(RunStep.state) == "failed"
+    )
+    for step_id, generation in tx.session.execute(failed).all():
+        key: dict[str, Any] = {"attempts": 1}
+        if anew or not is_unknown(tx.session, step_id):
+            key = {"attempts": 0, "generation": generation + 1, "key_born_at": None}
+        again = update(RunStep).where(col(RunStep.id) == step_id).values(state="under_way", ended_at=None, **key)
+        tx.session.execute(again.execution_options(synchronize_session=False))
     goes_on = update(Run).where(col(Run.id) == run_id)
     values = goes_on.values(state="running", ended_at=None, due_at=tx.now, because="", version=Run.version + 1)
     tx.session.execute(values.execution_options(synchronize_session=False))
+
+
+def is_unknown(session: Session, step_id: int) -> bool:
+    """Whether nobody knows what the last request of a step did."""
+    last = select(col(RunAttempt.status)).where(col(RunAttempt.step_id) == step_id).order_by(col(RunAttempt.id).desc())
+    row = session.execute(last.limit(1)).first()
+    return row is not None and (row.status is None or row.status == 429 or row.status >= 500)
 
 
 def form_names(tx: Tx, case: Case, *, shown: bool = True) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bot.desk.runs.ending import end
 from bot.desk.runs.items import next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
+from bot.desk.runs.unasked import overtaken, prepare
 from bot.desk.runs.waiting_for_yes import start_clock
 from bot.desk.runs.waking import LOOKS_AGAIN_IN
 from bot.desk.tx import Tx
@@ -149,8 +150,12 @@ def move(tx: Tx, going: Going) -> Errand | None:
 
 
 def _move(tx: Tx, going: Going) -> Errand | None:
-    if going.run.started_at is None or going.run.state == "approving":
-        _begin_run(tx, going)
+    over = overtaken(tx, going)
+    if over is None and (going.run.started_at is None or going.run.state == "approving"):
+        over = _begin_run(tx, going)
+    if over is not None:
+        end(tx, going, over.end, over.because)
+        return None
     for _ in range(MOST_STEPS):
         if going.run.state not in ("running", "undoing"):
             return None
@@ -164,13 +169,15 @@ def _move(tx: Tx, going: Going) -> Errand | None:
     return None
 
 
-def _begin_run(tx: Tx, going: Going) -> None:
-    if waits_for_yes(tx, going):
-        return
+def _begin_run(tx: Tx, going: Going) -> Over | None:
+    over = prepare(tx, going)
+    if over is None and waits_for_yes(tx, going):
+        return None
     going.run.started_at = tx.now
     if going.run.upto_id is not None:
         next_item(tx, going)
     record(tx, going, "run.started", cause=going.run.cause, policy=going.run.policy_digest)
+    return over
 
 
 def _decide(tx: Tx, going: Going) -> Do | Over:
