@@ -19,7 +19,7 @@ from bot.desk.people import find_role
 from bot.desk.policies import Policies
 from bot.desk.tx import Tx
 from bot.rules.escalation import LADDER_OF, Rung, next_due, resumes_at, rungs_of
-from bot.rules.routing import Terms, terms_of, terms_of_action
+from bot.rules.routing import AUTO_FIX, Terms, terms_of, terms_of_action
 from bot.rules.windows import (
     StateAt,
     Window,
@@ -105,7 +105,12 @@ def reset_response(tx: Tx, going: Ongoing) -> None:
     """Computes the response window anew, and its timer after it."""
     found = response_window(tx, going.case)
     going.set(acknowledge_due_at=found.due_at)
-    _follow(tx, going, "response", found, still=going.case.acknowledged_at is not None)
+    _follow(tx, going, "response", found, still=_nobody_is_waited_for(going.case))
+
+
+def _nobody_is_waited_for(case: Case) -> bool:
+    """Somebody has the case, or a runbook tries to fix it first."""
+    return case.acknowledged_at is not None or case.route == AUTO_FIX
 
 
 def reset_resolution(tx: Tx, going: Ongoing) -> None:
@@ -157,7 +162,8 @@ def stop_response(going: Ongoing) -> None:
 
 
 def resume_response(tx: Tx, going: Ongoing) -> None:
-    """Lets the unacknowledged ladder go on at once: nobody has the case any more."""
+    """Lets the unacknowledged ladder go on at once: nobody has the case any more. While a runbook tries to fix it
+    first, its clock stands still."""
     policy = tx.policy_of(going.case)
     timer = going.timers.get("response")
     step = resumes_at(
@@ -165,7 +171,7 @@ def resume_response(tx: Tx, going: Ongoing) -> None:
         reminders=len(policy.team.defaults.remind_at),
         ladder=ladder(policy, going.case, "response"),
     )
-    going.arm("response", tx.now, step=step)
+    going.arm("response", None if going.case.route == AUTO_FIX else tx.now, step=step)
 
 
 def renew_lease(tx: Tx, going: Ongoing) -> None:

@@ -17,7 +17,8 @@ from bot.desk.acting import allow, get_ongoing, roles_of_contract
 from bot.desk.contradicting import decide
 from bot.desk.ongoing import Ongoing, save
 from bot.desk.people import reach
-from bot.desk.telling import cancel_pages, direct, in_thread, tell
+from bot.desk.runs import autofix
+from bot.desk.telling import cancel_pages, channel_line, direct, in_thread, tell
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor, Kind
 from bot.rules.closing import (
@@ -214,9 +215,20 @@ def _refuse(tx: Tx, going: Ongoing, row: Closing, checks: Sequence[Check], faile
     tx.record("case.closing_refused", case_id=case.id, failed=[each["name"] for each in failed], checks=evidence)
     is_person = wish.by.kind is Kind.PERSON
     facts: dict[str, Any] = {"by": wish.by.id, "failed": failed, "owner": case.owner, "accountable": accountable}
-    if not is_person and case.route == "on_call" and not case.assignee:
-        tell(tx, case, reach(tx, case.owner), What.CLOSING_REFUSED, **facts)
+    if not is_person:
+        autofix.take_route(tx, going, "a check does not hold")
+        _tell_whose_it_is(tx, case, facts)
     return What.CLOSING_REFUSED, facts | {"people": [wish.by.id] if is_person else []}
+
+
+def _tell_whose_it_is(tx: Tx, case: Case, facts: dict[str, Any]) -> None:
+    """Nobody pressed anything: whoever has the case hears that it is not fixed, or else its owner role by its route."""
+    if case.assignee:
+        direct(tx, case, case.assignee, What.CLOSING_REFUSED, **facts)
+    elif case.route == "on_call":
+        tell(tx, case, reach(tx, case.owner), What.CLOSING_REFUSED, **facts)
+    else:
+        channel_line(tx, case, reach(tx, case.owner).channel, What.CLOSING_REFUSED, **facts)
 
 
 def _ask_to_confirm(tx: Tx, going: Ongoing, row: Closing, checks: Sequence[Check]) -> Said:
@@ -224,6 +236,7 @@ def _ask_to_confirm(tx: Tx, going: Ongoing, row: Closing, checks: Sequence[Check
     case, wish = going.case, wish_of(row)
     _decided(tx, row, "refused")
     _go_back(tx, going, row)
+    autofix.take_route(tx, going, "somebody has to confirm it")
     known = {check.name: check for check in checks_of(tx.policy_of(case), case)}
     waiting = [check.name for check in checks if check.state == "unconfirmed"]
     tx.record("case.confirmation_asked", case_id=case.id, confirm=waiting, checks=[_evidence(each) for each in checks])

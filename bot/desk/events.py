@@ -15,6 +15,7 @@ from bot.desk.intake import Report, report_many
 from bot.desk.judging import Again, Arrival, Judged, Known, came_before, differing, judge, sort
 from bot.desk.kept import Came, keep
 from bot.desk.once import KeyReused, Submission, once
+from bot.desk.runs import delivering
 from bot.desk.runs.waking import wake_waiting
 from bot.desk.tx import Tx
 from bot.rules.admission import Admission, Verdict, lane
@@ -77,6 +78,7 @@ def take_in(tx: Tx, arrivals: Sequence[Arrival]) -> list[Arrived]:
     _report(tx, fresh)
     _write_triggers(tx, fresh)
     deliveries.owe_first(tx, [_first(each) for each in fresh if _is_delivered(each)])
+    delivering.owe_first(tx, [_first_run(each) for each in fresh if _is_run(each)])
     _count(tx, again)
     wake_waiting(tx, {each.arrival.workflow for each in fresh})
     return [_answer(each, known[each.key]) for each in judged]
@@ -163,7 +165,13 @@ def _state(each: Judged) -> str:
         return "shadowed"
     if each.admission.verdict is not Verdict.ACCEPT:
         return ANSWERS[each.admission.verdict]
-    return "delivering" if _is_delivered(each) else "accepted"
+    return "delivering" if _is_delivered(each) or _is_run(each) else "accepted"
+
+
+def _is_run(each: Judged) -> bool:
+    """Whether a runbook delivers it. Nothing of a drill leaves."""
+    is_accepted = each.admission.verdict is Verdict.ACCEPT and not each.applied.is_shadow
+    return is_accepted and not each.arrival.is_drill and delivering.runbook_of(each.contract) is not None
 
 
 def _is_delivered(each: Judged) -> bool:
@@ -186,6 +194,11 @@ def _first(each: Judged) -> deliveries.First:
         each.arrival.by,
         each.arrival.drill.receiver if each.arrival.drill else None,
     )
+
+
+def _first_run(each: Judged) -> delivering.First:
+    assert each.contract is not None
+    return delivering.First(each.event_id, each.contract, each.applied.policy, each.arrival.by)
 
 
 def _lane(each: Judged) -> str | None:

@@ -8,12 +8,15 @@ from typing import Any
 
 from bot.desk import postmortems
 from bot.desk.ongoing import Ongoing, load, save
+from bot.desk.runs import hooks
 from bot.desk.telling import cancel_pages, in_thread
 from bot.desk.tx import Tx
 from bot.rules.closing import heals
+from bot.rules.routing import AUTO_FIX
 from bot.rules.saying import What
 
 BY_ITSELF = "fixed_by_itself"
+BY_ITSELF_IN_WORDS = "what the case is about is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class News:
 
 def tell(tx: Tx, news: Sequence[News]) -> None:
     """A line in the thread of each open case. One whose cause is gone is resolved, if nobody has taken it: nobody
-    would know otherwise what its owner is at. Closed cases are left alone."""
+    would know otherwise what its owner is at. One that a runbook tries to fix closes as if it had, by its checks.
+    Closed cases are left alone."""
     found = load(tx, {each.case_id for each in news})
     for each in news:
         going = found.get(each.case_id)
@@ -36,6 +40,9 @@ def tell(tx: Tx, news: Sequence[News]) -> None:
             continue
         case = going.case
         healed = each.is_over and heals(case.state, assignee=case.assignee, reopened=case.reopened)
+        if healed and case.route == AUTO_FIX:
+            hooks.overtake(tx, case, BY_ITSELF_IN_WORDS)
+            healed = False
         tx.record(f"case.{each.what.value}", case_id=case.id, is_over=each.is_over, **each.facts)
         in_thread(tx, case, each.what, healed=healed, is_over=each.is_over, **each.facts)
         if healed:

@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from bot.desk.people import find_role
+from bot.desk.runs import autofix, hooks
+from bot.desk.runs.owing import owe
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
-from bot.rules.routing import Routing
+from bot.rules.routing import AUTO_FIX, Routing
 from bot.rules.windows import Window, next_step, window, window_until
 from runbooks.lengths import Length
 from store.ids import take
@@ -45,10 +47,21 @@ class Opening:
     """When it is to be resolved by, where somebody gave it a date."""
     follows_id: int | None = None
 
+    @property
+    def is_fixed_first(self) -> bool:
+        """Whether a runbook tries to fix it before anybody is told."""
+        return self.routing.terms.auto_fix is not None and not self.is_drill
+
+    @property
+    def route(self) -> str:
+        """Where the case goes first."""
+        return AUTO_FIX if self.is_fixed_first else self.routing.terms.route
+
 
 def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
     """Opens a case for each, in this order, and returns their ids. The opening and its reasons are the first entry
-    of each case's chain; both windows run; the card is owed to the owner role's channel (or the thread)."""
+    of each case's chain; both windows run; the card is owed to the owner role's channel (or the thread). Where a
+    runbook goes first, it is owed too, and the response window waits for it."""
     if not openings:
         return []
     ids = list(take(tx.session, Case, len(openings)))
@@ -56,33 +69,51 @@ def open_cases(tx: Tx, openings: Sequence[Opening]) -> list[int]:
     rows = [_case_row(tx, *each) for each in zip(ids, openings, windows, strict=True)]
     insert_rows(tx.session, Case, rows)
     insert_rows(tx.session, ExceptionReport, [_report_row(tx, *pair) for pair in zip(ids, openings, strict=True)])
-    insert_rows(tx.session, Timer, [timer for pair in zip(ids, windows, strict=True) for timer in _timers(tx, *pair)])
+    insert_rows(
+        tx.session, Timer, [timer for each in zip(ids, openings, windows, strict=True) for timer in _timers(tx, *each)]
+    )
     for row, opening in zip(rows, openings, strict=True):
         _on_record(tx, row, opening)
         tx.owe_card(row["id"], row["channel"])
+    _owe_runs(tx, ids, openings)
     return ids
 
 
-def _windows(tx: Tx, openings: Sequence[Opening]) -> list[tuple[Window, Window]]:
-    """Both windows of each, in its owner's calendar. All start now, so those of one length are computed once."""
-    team, known = tx.policy.team, dict[tuple[str, Length], Window]()
+def _owe_runs(tx: Tx, ids: Sequence[int], openings: Sequence[Opening]) -> None:
+    """What the contract carries out by itself when a case opens. Nothing of a drill leaves, and no contract is asked
+    about an action of a post-mortem."""
+    rows, fixes = [], []
+    for case_id, opening in zip(ids, openings, strict=True):
+        if opening.is_drill or opening.follows_id is not None:
+            continue
+        rows += hooks.at_opening(tx, opening.workflow, case_id, opening.event_id)
+        if opening.is_fixed_first:
+            fixes.append(autofix.Fix(case_id, opening.event_id, opening.workflow, opening.routing.terms))
+    owe(tx, [*rows, *autofix.plan(tx, fixes)])
 
-    def windowed(calendar: str, within: Length) -> Window:
-        if (calendar, within) not in known:
-            known[calendar, within] = window(
-                team.calendars[calendar], start=tx.now, within=within, shares=team.defaults.remind_at
+
+def _windows(tx: Tx, openings: Sequence[Opening]) -> list[tuple[Window, Window]]:
+    """Both windows of each, in its owner's calendar. Those that start together and are of one length are computed
+    once. Where a runbook goes first, the response window is the one that there is if it gives up."""
+    team, known = tx.policy.team, dict[tuple[str, Length, datetime], Window]()
+
+    def windowed(calendar: str, within: Length, start: datetime) -> Window:
+        if (calendar, within, start) not in known:
+            known[calendar, within, start] = window(
+                team.calendars[calendar], start=start, within=within, shares=team.defaults.remind_at
             )
-        return known[calendar, within]
+        return known[calendar, within, start]
 
     pairs = []
     for opening in openings:
         terms = opening.routing.terms
         calendar = find_role(tx.policy, terms.owner).calendar
-        resolution = windowed(calendar, terms.resolve_within)
+        begins = autofix.gives_up_at(tx, terms) if opening.is_fixed_first else tx.now
+        resolution = windowed(calendar, terms.resolve_within, tx.now)
         if opening.due_at:
             hours, shares = team.calendars[calendar], team.defaults.remind_at
             resolution = window_until(hours, start=tx.now, due_at=opening.due_at, shares=shares)
-        pairs.append((windowed(calendar, terms.acknowledge_within), resolution))
+        pairs.append((windowed(calendar, terms.acknowledge_within, begins), resolution))
     return pairs
 
 
@@ -102,7 +133,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "risk": contract.risk if contract else "medium",
         "priority": terms.priority,
         "state": PROGRESS,
-        "route": terms.route,
+        "route": opening.route,
         "route_rule": terms.rule,
         "route_because": "; ".join((opening.routing.because, *opening.routing.not_met)),
         "owner": role.name,
@@ -118,7 +149,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "opened_by": opening.by.id,
         "last_seen_at": tx.now,
         "occurrences": 1,
-        "response_from_at": tx.now,
+        "response_from_at": response.start_at,
         "acknowledge_due_at": response.due_at,
         "resolve_due_at": resolution.due_at,
         "exhausted": False,
@@ -168,12 +199,14 @@ def report_row(
     }
 
 
-def _timers(tx: Tx, case_id: int, windows: tuple[Window, Window]) -> list[dict[str, Any]]:
-    """The timers of both windows, each at its first reminder or its end."""
+def _timers(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Window]) -> list[dict[str, Any]]:
+    """The timers of both windows, each at its first reminder or its end. Where a runbook goes first, nobody is waited
+    for yet."""
     timers = []
     for kind, found in zip(("response", "resolution"), windows, strict=True):
         step = next_step(found, after=0, now=tx.now)
-        timers.append({"case_id": case_id, "kind": kind, "due_at": step.at, "step": step.number, "attempts": 0})
+        due_at = None if kind == "response" and opening.is_fixed_first else step.at
+        timers.append({"case_id": case_id, "kind": kind, "due_at": due_at, "step": step.number, "attempts": 0})
     return timers
 
 

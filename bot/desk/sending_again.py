@@ -15,6 +15,8 @@ from bot.desk.acting import Acting, begin, finish
 from bot.desk.commands import Outcome
 from bot.desk.deliveries import deliver_of
 from bot.desk.kept import content_digest
+from bot.desk.runs.delivering import runbook_of
+from bot.desk.runs.redelivering import begin_again, fate_of, find_failed, was_run
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
@@ -72,8 +74,12 @@ def possible(session: Session, case: Case, policy: Policy) -> Possible:
     """Which of the two buttons the card of this case shows."""
     if case.event_id is None:
         return Possible(connectors.of_case(session, case) is not None, False)
-    if deliver_of(policy, case.workflow) is None or _not_to_send(session, case, case.event_id):
+    is_run = runbook_of(policy.workflows.get(case.workflow)) is not None
+    if (deliver_of(policy, case.workflow) is None and not is_run) or _not_to_send(session, case, case.event_id):
         return Possible(False, False)
+    if is_run:
+        is_under_way = fate_of(session, case.event_id, policy) is Fate.UNDER_WAY
+        return Possible(find_failed(session, case.event_id) is not None, not is_under_way)
     last = _last(session, case.event_id)
     fate = FATES[last.state] if last else Fate.NEVER_BY_US
     is_failure = fate in (Fate.UNKNOWN, Fate.REFUSED) or (
@@ -101,11 +107,13 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
     if verb is Verb.RETRY and (connector := connectors.of_case(tx.session, case)):
         return _ask_connector(tx, acting, connector)
     policy = tx.policy_of(case) if verb is Verb.RETRY else tx.policy
-    deliver = deliver_of(policy, case.workflow)
-    if case.event_id is None or deliver is None:
+    deliver, is_run = deliver_of(policy, case.workflow), runbook_of(policy.workflows.get(case.workflow)) is not None
+    if case.event_id is None or (deliver is None and not is_run):
         raise Refused("nothing_to_send", _nothing(case, verb))
     if because := _not_to_send(tx.session, case, case.event_id):
         raise Refused("held", because)
+    if deliver is None:
+        return _ask_run(tx, acting, verb, policy, confirmed=command.confirmed)
     event = tx.session.get_one(Event, case.event_id)
     last = _last(tx.session, event.id)
     chosen = _plan(verb, event, last, deliver, tx.now)
@@ -125,6 +133,14 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
         find_first=chosen.find_first,
         confirmed=command.confirmed,
     )
+    return finish(tx, acting, What.DELIVERY_ASKED, facts)
+
+
+def _ask_run(tx: Tx, acting: Acting, verb: Verb, policy: Policy, *, confirmed: bool) -> Outcome:
+    """A runbook delivers: its run goes on at the step that failed, or begins anew."""
+    assert acting.case.event_id
+    _, chosen = begin_again(tx, acting.case, acting.case.event_id, verb, policy, confirmed=confirmed)
+    facts = {"by": tx.actor.id, "verb": verb.value, "because": chosen.because}
     return finish(tx, acting, What.DELIVERY_ASKED, facts)
 
 
@@ -176,8 +192,8 @@ def _not_to_send(session: Session, case: Case, event_id: int) -> str | None:
     came = session.get(Trigger, event_id)
     if came is None:
         return None
-    was_never_sent = came.state == "dropped" and _last(session, event_id) is None
-    if came.state in ("quarantined", "released") or was_never_sent:
+    was_sent = _last(session, event_id) is not None or was_run(session, event_id)
+    if came.state in ("quarantined", "released") or (came.state == "dropped" and not was_sent):
         return f"What {case.ref} is about was held in quarantine; `/case quarantine` releases it."
     if came.identity != identity_of(came.identity, came.digest):
         return f"Of E-{event_id} and an event that contradicted it, the other one was right: that one was sent."
@@ -188,6 +204,9 @@ def send_instead(tx: Tx, case: Case, second: Trigger, identity: str, first: Trig
     """An event is owed in the place of another one that says that it is the same, under its identity, as a new
     generation. Somebody said which is right, and that is the yes to what may happen twice; where the receiver can be
     asked, it is. Raises `Refused` while the first is on its way."""
+    if runbook_of(tx.policy.workflows.get(second.workflow)):
+        begin_again(tx, case, second.event_id, Verb.REPLAY, tx.policy, confirmed=True)
+        return
     deliver = deliver_of(tx.policy, second.workflow)
     if deliver is None:
         raise Refused("nothing_to_send", _nothing(case, Verb.REPLAY))

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bot.rules.redaction import HIDDEN
-from runbooks.contracts import Contract, Mode, RoutingRule
+from runbooks.contracts import AutoFix, Contract, Mode, RoutingRule
 from runbooks.lengths import Length
 from runbooks.policy import Policy
 from runbooks.team import Ladders, Priority
 from runbooks.templates import ExpressionFault, Text
 
 UNROUTED_PRIORITY = "P3"
+AUTO_FIX = "auto_fix"
+"""The route of a case that a runbook tries to fix first; from there it goes to the route of its terms."""
 LOOP_PROOF = ("policy_fault", "dead_letter")
 """Failure modes of the machine itself that pass by the routing rules, so that a faulty rule cannot loop."""
 
@@ -31,7 +33,7 @@ class Terms:
     ladders: Ladders
     runbooks: tuple[str, ...]
     next_step: str | None
-    auto_fix: str | None
+    auto_fix: AutoFix | None
     group_by: Text | None
 
 
@@ -145,7 +147,7 @@ def terms(
         ladders=_ladders(policy, rule, mode),
         runbooks=tuple(_laid("runbooks", rule, mode) or ()),
         next_step=_laid("next_step", rule, mode),
-        auto_fix=_auto_fix(_laid("auto_fix", rule, mode)),
+        auto_fix=_laid("auto_fix", rule, mode),
         group_by=_laid("group_by", rule, mode),
     )
 
@@ -207,7 +209,3 @@ def _ladders(policy: Policy, rule: RoutingRule | None, mode: Mode | None) -> Lad
     return Ladders(
         unacknowledged=own.unacknowledged or default.unacknowledged, unresolved=own.unresolved or default.unresolved
     )
-
-
-def _auto_fix(fix: Any) -> str | None:
-    return fix.runbook if fix else None

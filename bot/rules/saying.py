@@ -58,6 +58,9 @@ class What(StrEnum):
     RUN_FAILED = "run_failed"  # runbook, because, counts
     RUN_UNDONE = "run_undone"  # runbook, because
     RUN_PROPOSED = "run_proposed"  # runbook, run, requests (words), lasting, role, people
+    AUTO_FIX_HELD = "auto_fix_held"  # workflow, most, until
+    AUTO_FIX_GAVE_UP = "auto_fix_gave_up"  # runbook, why, tried (step, state, because), role, people
+    AUTO_FIX_DONE = "auto_fix_done"  # runbook, people: of a case that somebody has
     RUN_SAYS = "run_says"  # runbook, text
     RUN_ASKS = "run_asks"  # runbook, text, step
     RUN_ANSWERED = "run_answered"  # by, runbook, run, answer (yes | no), text

@@ -84,6 +84,12 @@ def _escalated(facts: Facts) -> str:
     return f":rotating_light: {why}: {people} of {facts.role('role')} is told now{notes and f' ({notes})'}."
 
 
+def _post_mortem_owed(facts: Facts) -> str:
+    if facts.given.get("again"):
+        return ":notebook: Its post-mortem was written before it was opened again. Is it still right?"
+    return f":notebook: It gets a post-mortem{facts.text('because', ': ')}."
+
+
 def _exhausted(facts: Facts) -> str:
     people = facts.people()
     told = f" {people} is told once more." if people else ""
@@ -227,6 +233,22 @@ def _counted(facts: Facts) -> str:
     return f" for {_events(done)}" + (f"; for {_events(failed)} it was not" if failed else "")
 
 
+STEPS = {"done": "done", "skipped": "left out", "failed": "failed", "undone": "taken back"}
+
+
+def _auto_fix_gave_up(facts: Facts) -> str:
+    """What was tried, and who has it now."""
+    people, role = facts.people(wake=True), facts.role("role")
+    who = f"{people}: it is yours now" if people else f"It is in the queue of {role} now"
+    tried = "".join(
+        f"\n• {quote(str(each['step']), 60)}: {STEPS.get(str(each['state']), 'not finished')}"
+        f"{': ' + quote(str(each['because']), 200) if each.get('because') else ''}"
+        for each in facts.given.get("tried") or ()
+    )
+    why = facts.text("why", ": ", 300)
+    return f":wrench: {facts.text('runbook', most=150)} was tried first and did not help{why}. {who}.{tried}"
+
+
 def _approval_asked(facts: Facts) -> str:
     people = facts.people() or "somebody"
     events = int(facts.given.get("events") or 0)
@@ -284,6 +306,10 @@ SENTENCES: Mapping[What, Sentence] = {
     What.OVERRIDDEN: _overridden,
     What.FAILED: lambda f: f":no_entry: {f.who('by')} gave it up{f.text('reason', ': ', NOTE)}",
     What.REOPENED: lambda f: f":arrows_counterclockwise: {f.who('by')} opened it again{f.text('reason', ': ', NOTE)}",
+    What.POST_MORTEM_OWED: _post_mortem_owed,
+    What.POST_MORTEM_WRITTEN: lambda f: (
+        f":notebook: {f.who('by')} {'changed' if f.given.get('changed') else 'wrote'} the post-mortem of {f.text('ref')}."
+    ),
     What.REMINDED: _reminded,
     What.WINDOW_PASSED: lambda f: f":warning: It was to be {f.window()} by {f.at('due_at')}.",
     What.ESCALATED: _escalated,
@@ -338,6 +364,16 @@ SENTENCES: Mapping[What, Sentence] = {
     ),
     What.RUN_UNDONE: lambda f: f":rewind: {f.text('runbook', most=150)} was taken back{f.text('because', ': ', 300)}.",
     What.RUN_PROPOSED: _proposed,
+    What.AUTO_FIX_HELD: lambda f: (
+        f":hourglass: {f.given.get('most')} auto-fixes of {f.names.workflow(str(f.given.get('workflow')))} began "
+        "within the hour, so this one and those after it are held. "
+        f"This one begins {f.at('until')}, if there is time left."
+    ),
+    What.AUTO_FIX_GAVE_UP: _auto_fix_gave_up,
+    What.AUTO_FIX_DONE: lambda f: (
+        f":white_check_mark: {f.people(wake=True)}: {f.text('runbook', most=150)} is done. "
+        "You have the case: look, and press *Resolve*."
+    ),
     What.RUN_SAYS: lambda f: f":speech_balloon: {f.text('runbook', most=150)}: {f.text('text', most=NOTE)}",
     What.RUN_ASKS: lambda f: f":question: {f.text('runbook', most=150)} asks: {f.text('text', most=NOTE)}",
     What.RUN_ANSWERED: lambda f: (
