@@ -30,6 +30,7 @@ _CHANGING = (
     "state",
     "position",
     "inputs",
+    "inputs",
     "item_id",
     "upto_id",
     "counts",
