@@ -14,6 +14,7 @@ from runbooks.cross_checks import unknown_names
 from runbooks.faults import Fault, PolicyFaults
 from runbooks.files import ConnectorsFile, calendar_files, fields_of, read_team
 from runbooks.folder import Folder, reachable_runbooks
+from runbooks.gate_checks import never_passed
 from runbooks.general_rules import general_rules
 from runbooks.ladder_checks import unnamed, unreachable
 from runbooks.parsing import parse_folder
@@ -36,8 +37,8 @@ class Policy:
     """A whole folder, in which every name that is used exists.
 
     `files` is what it was loaded from, `digest` its digest_of. `warnings` are what can hardly be meant, `notes` what is
-    left to the defaults; those of both after which somebody may hear of no case are `dead_ends`. All are sorted by
-    place. `event_schemas` are those of the workflows that have a trigger, by workflow.
+    left to the defaults; those of both after which somebody may hear of no case, or a change gets no yes, are
+    `dead_ends`. All are sorted by place. `event_schemas` are those of the workflows that have a trigger, by workflow.
     """
 
     digest: str
@@ -138,8 +139,8 @@ def _rules(folder: Folder, files: Mapping[str, str]) -> Iterator[Iterable[Fault]
 
 def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
     contracts = {name: _contract(folder, name, shape) for name, shape in parts.contracts.items()}
-    out_of_reach, notes = list(unreachable(folder, parts.team, contracts)), list(unnamed(folder, contracts))
-    warnings = [*out_of_reach, *unused(folder)]
+    stopped = [*unreachable(folder, parts.team, contracts), *never_passed(folder, parts.team, contracts)]
+    warnings, notes = [*stopped, *unused(folder)], list(unnamed(folder, contracts))
     return Policy(
         digest=digest_of(files),
         team=parts.team,
@@ -152,7 +153,7 @@ def _policy(folder: Folder, files: Mapping[str, str], parts: _Parts) -> Policy:
         files=dict(files),
         warnings=tuple(sorted(warnings, key=_place)),
         notes=tuple(sorted(notes, key=_place)),
-        dead_ends=tuple(sorted([*out_of_reach, *notes], key=_place)),
+        dead_ends=tuple(sorted([*stopped, *notes], key=_place)),
     )
 
 

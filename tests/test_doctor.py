@@ -204,6 +204,15 @@ async def test_the_dead_ends_of_the_policy_are_told_with_their_place(plain: Sett
     assert ": no route for schema_drift, duplicate" in told
 
 
+async def test_a_gate_that_nobody_can_pass_is_told(plain: Settings, folder: Path) -> None:
+    _rewrite(folder, "    members: [U000ADA, U000BEN]\n", "    members: [U000CLEO]\n")
+    _rewrite(folder, "people: [U000ADA, U000BEN]", "people: [U000CLEO]")
+    orders = folder / "workflows/orders.yml"
+    orders.write_text(orders.read_text().replace("risk: medium", "risk: high"))
+    told = "\n".join(await _wrong(plain))
+    assert "policy: workflows/orders.yml:7:1: no change of this contract can ever be approved" in told
+
+
 async def test_a_calendar_is_looked_at_once_it_was_fetched(
     plain: Settings, folder: Path, sqlite_database: Database
 ) -> None:

@@ -67,6 +67,44 @@ def test_a_mode_whose_route_reaches_nobody_is_warned_of() -> None:
     )
 
 
+ONE_OWNER = edited("workflows/refund.yml", "{accountable: money, steward: desk}", "{accountable: desk, steward: desk}")
+ALONE = {
+    "members: [U0ADA, U0BEN]": "members: [U0ADA]",
+    "people: [U0ADA, ben@acme.test]": "people: [U0ADA]",
+    "people: [U0CLEO]": "people: [U0ADA]",
+}
+
+
+def alone(files: dict[str, str], *kept: str) -> dict[str, str]:
+    """The desk has one person, and so has its rota."""
+    team = files["team.yml"]
+    for old, new in ALONE.items():
+        assert old in team
+        team = team if old in kept else team.replace(old, new)
+    return {**files, "team.yml": team}
+
+
+def test_owners_who_are_one_and_the_same_person_can_never_approve_a_change_and_that_is_warned_of() -> None:
+    policy = load(alone(ONE_OWNER))
+    [warning] = [each for each in policy.warnings if "approved" in each.message]
+    assert str(warning) == (
+        "workflows/refund.yml:6:1: no change of this contract can ever be approved: its two owners are one and the "
+        'same person; add somebody to "desk", or write change_gate: false'
+    )
+    assert warning in policy.dead_ends
+
+
+@pytest.mark.parametrize("kept", ALONE)
+def test_a_second_person_among_the_members_or_on_the_rota_can_approve(kept: str) -> None:
+    assert "approved" not in "".join(map(str, load(alone(ONE_OWNER, kept)).warnings))
+
+
+def test_one_person_is_enough_where_no_gate_is_or_where_only_slack_knows_who_there_is() -> None:
+    open_gate = ONE_OWNER["workflows/refund.yml"].replace("change_gate: true", "change_gate: false")
+    assert "approved" not in "".join(map(str, load(alone({**ONE_OWNER, "workflows/refund.yml": open_gate})).warnings))
+    assert "approved" not in "".join(map(str, load(alone(GOOD)).warnings))
+
+
 def test_what_the_machine_can_report_and_the_contract_leaves_to_the_defaults_is_noted() -> None:
     policy = load({**GOOD, "workflows/refund.yml": WITHOUT_OTHER})
     [note] = policy.notes
