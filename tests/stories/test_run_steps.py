@@ -144,6 +144,22 @@ async def test_replay_sends_the_event_with_what_is_set(stage: Stage, folder: Pat
     assert stage.company["billing"].kept["re_1"]["amount_cents"] == 900
 
 
+@pytest.mark.parametrize(
+    ("given", "state", "because"),
+    [("900", "done", "all its steps are done"), ("nine", "failed", "again: amount_cents: Write a whole number.")],
+)
+async def test_what_somebody_fills_in_goes_to_the_type_that_the_schema_wants(
+    stage: Stage, folder: Path, given: str, state: str, because: str
+) -> None:
+    sets = "- {name: again, replay: {set: {amount_cents: '{{ inputs.cents }}'}}}"
+    tries(folder, sets, more="inputs: {cents: {label: Cents}}")
+    await stage.start()
+    await run(stage, await stage.report(**LOST), "try-it", cents=given)
+    assert ended(stage) == (state, because)
+    paid = [kept["amount_cents"] for kept in stage.company["billing"].kept.values()]
+    assert paid == ([900] if state == "done" else [])
+
+
 async def test_replay_of_what_is_there_already_is_done_without_sending(stage: Stage, folder: Path) -> None:
     stage.company["billing"].kept["re_1"] = PAID
     await tried(stage, folder, "- {name: again, replay: {}}")

@@ -19,7 +19,7 @@ from bot.desk.sending_again import owe_again
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM, Actor, person
 from bot.rules.refusals import Refused
-from bot.rules.repair import Mending, Unfit, pointer_named
+from bot.rules.repair import Mending, Unfit, as_wanted, pointer_named
 from bot.rules.sending import Verb
 from store.contract_models import Trigger
 from store.models import Delivery
@@ -38,7 +38,11 @@ def resend(tx: Tx, going: Going, position: int, changes: Mapping[str, Any]) -> N
     if going.case is None or event_id is None:
         fail(tx, going, position, "there is no event to send again")
         return
-    values = {pointer_named(name): value for name, value in changes.items()}
+    try:
+        values = _as_wanted(tx, going, changes)
+    except Unfit as unfit:
+        fail(tx, going, position, str(unfit))
+        return
     state = tx.session.execute(select(col(Trigger.state)).where(col(Trigger.event_id) == event_id)).scalar()
     if state == "quarantined":
         _release(tx, going, position, event_id, values)
@@ -52,6 +56,21 @@ def resend(tx: Tx, going: Going, position: int, changes: Mapping[str, Any]) -> N
         fail(tx, going, position, str(refused))
         return
     _wait(tx, going, position, link, {"delivery": link, "event": f"E-{event_id}"})
+
+
+def _as_wanted(tx: Tx, going: Going, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is changed, by JSON pointer; a text that somebody filled in goes to the type that the schema wants. Raises
+    `Unfit` that names the field."""
+    schema = tx.policy.event_schemas.get(going.run.workflow)
+    values = {}
+    for name, value in changes.items():
+        pointer = pointer_named(name)
+        place = schema.declared(pointer) if schema else None
+        try:
+            values[pointer] = as_wanted(value, place) if place and isinstance(value, str) else value
+        except Unfit as unfit:
+            raise Unfit(f"{name}: {unfit}") from None
+    return values
 
 
 def resend_failed(tx: Tx, going: Going, position: int) -> None:
