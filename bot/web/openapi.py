@@ -10,6 +10,7 @@ from bot.web.cases import CHECK_FIELDS, CLOSING_FIELDS, FIELDS, KNOWN_STATES
 from bot.web.cloud_events import BATCH, STRUCTURED
 from bot.web.events import MAX_EVENTS
 from bot.web.exceptions import MAX_REPORTS
+from bot.web.openapi_workflows import ROLLOUT, WORKFLOWS
 from bot.web.outcomes import MAX_OUTCOMES, STATES
 from bot.web.paging import MAX_PAGE, PAGE
 from bot.web.reports import ReportBody
@@ -67,6 +68,8 @@ def openapi() -> dict[str, Any]:
                 "Outcome": {"type": "object"},
                 "Taken": _TAKEN,
                 "Problem": _PROBLEM,
+                "Workflows": WORKFLOWS,
+                "Rollout": ROLLOUT,
                 "Case": {"type": "object", "properties": {name: {} for name in FIELDS}},
                 "WholeCase": _whole_case(),
                 "Closing": {
@@ -101,10 +104,8 @@ def _paths() -> dict[str, Any]:
         "/v1/events/{workflow}": {"post": _post_events()},
         "/v1/outcomes/{workflow}": {"post": _post_outcomes()},
         "/v1/outcomes": {"get": _get("Outcomes", _object(outcomes=_list("Outcome"), next={}), _outcomes())},
-        "/v1/workflows": {"get": _get("The contracts in force", _object(workflows={"type": "array"}))},
-        "/v1/workflows/{workflow}/rollout": {
-            "get": _get("How a contract is rolled out", _object(versions={"type": "array"}), [_WORKFLOW])
-        },
+        "/v1/workflows": {"get": _get("The handoff matrix", _ref("Workflows"))},
+        "/v1/workflows/{workflow}/rollout": {"get": _get("How a contract is rolled out", _ref("Rollout"), [_WORKFLOW])},
         "/v1/oncall": {"get": _get("Who is on call now", _object(oncall={"type": "array"}))},
         "/healthz": {"get": _get("The process is alive", _object(status={"type": "string"}), secured=False)},
         "/readyz": {"get": _get("It is able to work", _object(status={"type": "string"}), secured=False)},

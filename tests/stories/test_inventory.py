@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from jsonschema import Draft202012Validator
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -93,6 +95,24 @@ async def test_drills_are_no_part_of_the_figures(stage: Stage) -> None:
 def _make_drills(stage: Stage) -> None:
     marked = update(Trigger).where(col(Trigger.workflow) == "lead-routing").values(is_drill=True)
     stage.database.write(lambda session: session.execute(marked)).result()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/v1/workflows", "Workflows"), ("/v1/workflows/lead-routing/rollout", "Rollout")]
+)
+async def test_the_answers_have_exactly_what_the_api_says_of_them(stage: Stage, path: str, name: str) -> None:
+    stage.company["billing"].mode = Mode.FAIL
+    await send(stage, "lead-routing", [LEAD, {"lead_id": "l_2", "teir": "vip"}])
+    await send(stage, "refund", [REFUND | {"refund_id": f"re_{n}", "customer_id": f"c_{n}"} for n in range(8)])
+    await stage.advance(minutes=5)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with stage.http.get(f"{stage.service.url}/openapi.json") as response:
+        schema = (await response.json())["components"]["schemas"][name]
+    async with stage.http.get(f"{stage.service.url}{path}", headers=headers) as response:
+        answer = await response.json()
+    Draft202012Validator.check_schema(schema)
+    faults = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(answer)
+    assert [f"{fault.json_path}: {fault.message}" for fault in faults] == []
 
 
 async def test_in_slack_each_workflow_is_a_short_section(stage: Stage) -> None:
