@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
+from bot.desk.runs.asked import asked
 from bot.desk.tx import Tx
 from store.models import Case, Owed
 
@@ -17,20 +18,25 @@ SHOWN = ("state", "priority", "owner", "assignee", "acknowledged_by", "card_ts")
 occurrence or a renewed lease is no reason to edit."""
 
 
-def shown(case: Case) -> list[Any]:
-    """What a direct message that is drawn of this row shows."""
-    return [getattr(case, name) for name in SHOWN]
+def shown(case: Case, still_asks: bool | None = None) -> list[Any]:
+    """What a direct message that is drawn of this row shows. `still_asks`: whether what it asks waits for an answer
+    (None: it asks nothing)."""
+    own = [getattr(case, name) for name in SHOWN]
+    return own if still_asks is None else [*own, still_asks]
 
 
 def owe_page_updates(tx: Tx, cases: Iterable[Case]) -> None:
-    """Each direct message about these cases that shows them as they no longer are is owed an edit, however often it is
-    asked for one. The cases are locked by this transaction: one that marks a message as sent waits, and looks then."""
-    now = {case.id: shown(case) for case in cases}
+    """Each direct message about these cases that shows them as they no longer are, or asks what is decided, is owed an
+    edit, however often it is asked for one. The cases are locked by this transaction: one that marks a message as sent
+    waits, and looks then."""
+    now = {case.id: case for case in cases}
     if not now:
         return
     rows = tx.session.execute(_pages(), {"cases": list(now)})
     for page_id, case_id, reader, payload, result in rows:
-        if result and result.get("ts") and result.get("shown") != now[case_id]:
+        asks = asked(tx.session, payload)
+        as_it_is = shown(now[case_id], asks.is_open if asks else None)
+        if result and result.get("ts") and result.get("shown") != as_it_is:
             place = {"page": page_id, "ts": result["ts"], "reader": reader}
             tx.owe(
                 "page_update",

@@ -93,7 +93,7 @@ def of_event(body: Body) -> Asker:
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a form carries along: the case, or the thread that becomes one, and where its answer is heard. `event`:
-    one of the case's; `names`: under which its fields came, by pointer."""
+    one of the case's; `run`: one of its runs; `names`: under which its fields came, by pointer."""
 
     case: str = ""
     channel: str | None = None
@@ -102,6 +102,7 @@ class Form:
     verb: str = ""
     page: int = 0
     event: int = 0
+    run: int = 0
     names: Mapping[str, str] = field(default_factory=dict)
 
     def kept(self) -> str:

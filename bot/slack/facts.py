@@ -14,6 +14,7 @@ from bot.desk.acting import roles_of_contract
 from bot.desk.lanes import waiting_behind
 from bot.desk.people import find_role, person_on_call
 from bot.desk.policies import Policies
+from bot.desk.runs.foreseeing import foreseen, in_words
 from bot.desk.runs.reading import runs_of_case
 from bot.desk.runs.starting import offered
 from bot.desk.sending_again import Possible, plans, possible
@@ -79,7 +80,7 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     person = case.assignee or (on_call[0] if on_call else None)
     sent, sent_at = _last_sent(session, case) if case.is_open else (None, None)
     tried = tried_last(session, case_id)
-    runs = _runs(session, policies, case, of_case=policy, policy=now_policy)
+    runs = _runs(session, policies, case, of_case=policy, policy=now_policy, now=now)
     asked_by = [sent.asked_by if sent else None, tried.closing.asked_by if tried else None, case.overridden_by]
     users = [person, case.acknowledged_by, case.opened_by, *asked_by, *(each.person for each in coming), *runs.people]
     return CardFacts(
@@ -100,11 +101,17 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     )
 
 
-def _runs(session: Session, policies: Policies, case: Case, *, of_case: Policy, policy: Policy) -> RunsShown:
-    """The runbooks that may be pressed, which are none of a closed case or a drill, and the runs."""
+def _runs(
+    session: Session, policies: Policies, case: Case, *, of_case: Policy, policy: Policy, now: datetime
+) -> RunsShown:
+    """The runbooks that may be pressed, which are none of a closed case or a drill, and the runs; of those that wait
+    for a yes also what they will do."""
     can_start = case.is_open and not case.is_drill
     books = [runbook for runbook, _ in offered(of_case, policy, case).values()] if can_start else []
-    return RunsShown(books, runs_of_case(session, policies, case.id))
+    seen = runs_of_case(session, policies, case.id)
+    wanting = [each.run for each in seen if each.run.state in ("approving", "proposed")]
+    ahead = {run.id or 0: in_words(foreseen(session, policies, run, now=now)) for run in wanting}
+    return RunsShown(books, seen, ahead)
 
 
 def tried_last(session: Session, case_id: int) -> Tried | None:

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.desk.runs.asked import Asked
 from bot.rules.lifecycle import State
 from bot.rules.saying import What
 from bot.slack.cards import ACKNOWLEDGE, CLOSE_ANYWAY, ESCALATE, RESOLVE, Drawn, before, ending, mark
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
 from bot.slack.parts import Block, actions, button, context, outside, section
+from bot.slack.runs_asked import asked_blocks
 from bot.slack.values import block_id, seen
 from bot.slack.words import Names, date, link, quote
 from store.models import Case
@@ -25,14 +27,14 @@ MATTER = 600
 """Characters of the detail in a direct message; the card has more."""
 
 
-def line(case: Case, payload: Mapping[str, Any], known: Names, now: datetime) -> Drawn:
+def line(case: Case, payload: Mapping[str, Any], known: Names, now: datetime, *, asked: Asked | None = None) -> Drawn:
     """A line of history, in the case's own thread; where somebody has to go on from it, with the buttons for that."""
     what = str(payload.get("what"))
     said = sentence(what, payload, known)
     value = seen(case, now)
     buttons = [button(text, action, value, style=style) for text, action, style in BUTTONS.get(what, ())]
     row = [actions(buttons, block_id=block_id(case, now))] if buttons and case.is_open else []
-    return Drawn(said, (section(said), *row))
+    return Drawn(said, (section(said), *row, *asked_blocks(case, payload, asked, known)))
 
 
 def notice(case: Case, payload: Mapping[str, Any], known: Names, url: str | None) -> Drawn:
@@ -48,13 +50,24 @@ def _from_thread(case: Case, known: Names) -> str:
     return f"{by} opened it from a thread, for {role}. To be acknowledged by {date(case.acknowledge_due_at)}."
 
 
-def page(facts: CardFacts, payload: Mapping[str, Any], url: str | None, now: datetime, *, reader: str) -> Drawn:
-    """A direct message to somebody who is to act: what, why them, by when, and the buttons for it."""
+def page(
+    facts: CardFacts,
+    payload: Mapping[str, Any],
+    url: str | None,
+    now: datetime,
+    *,
+    reader: str,
+    asked: Asked | None = None,
+) -> Drawn:
+    """A direct message to somebody who is to act: what, why them, by when, and the buttons for it. Where something is
+    `asked` about a run, the buttons are those that answer it."""
     case = facts.case
     title = f"{mark(case)} *{case.priority}* {_named(case, url)}"
     why = _why(facts, payload)
     blocks = [section(title), *_matter(case), section(why), context(_due(facts, reader))]
-    if case.is_open:
+    if asked:
+        blocks += asked_blocks(case, payload, asked, facts.names)
+    elif case.is_open:
         buttons = [button("Escalate", ESCALATE, seen(case, now))]
         if _can_be_taken(case, reader):
             buttons.insert(0, button("Acknowledge", ACKNOWLEDGE, seen(case, now), style="primary"))

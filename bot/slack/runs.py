@@ -118,7 +118,7 @@ class RunsShown:
         """Who is named."""
         approvers = [approval.by for seen in self.runs for approval in seen.approvals if approval.by]
         rows = [row for seen in self.runs for row in seen.steps.values() if row.kind == "ask"]
-        asked = [str(person) for row in rows if (person := (row.response or {}).get("person"))]
+        asked = [str(who) for row in rows for key in ("person", "by") if (who := (row.response or {}).get(key))]
         return [*(seen.run.asked_by for seen in self.runs), *approvers, *asked]
 
 

@@ -80,6 +80,14 @@ async def evidence_view(edge: Edge, asker: Asker, pressed: Pressed) -> Block:
     return runs_forms.evidence_form(pressed.case, found, pressed.page)
 
 
+async def reason_view(edge: Edge, asker: Asker, form: Form, callback_id: str) -> Block:
+    """Why not; who may say so is judged when it is sent. Raises `Refused`."""
+    await allowed(edge, asker, case_id_of(form.case))
+    policies = edge.context.policies
+    seen = await edge.context.desk.read(lambda session: reading.find_run(session, policies, form.run))
+    return runs_forms.reason_form(form, callback_id, seen.runbook.title if seen else "")
+
+
 def once_a_drawing(asker: Asker, action: str, pressed: Pressed) -> Asker:
     """The asker of what a double click must not do twice: one person's clicks on one drawing are one request."""
     what = f"{pressed.case}:{pressed.runbook or pressed.run}:{pressed.step}:{pressed.version}:{pressed.drawn}"

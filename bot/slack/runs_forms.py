@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date as Day
 from typing import Any
 
@@ -27,10 +27,10 @@ from bot.slack.parts import (
     text_input,
     within_budget,
 )
-from bot.slack.runs import MARKS, Pressed, ahead, label
+from bot.slack.runs import MARKS, Pressed, label
 from bot.slack.words import Names, cut, date, is_person, listed, quote, spoken
 from runbooks.inputs import LONGEST_TEXT
-from runbooks.runbook import Input, Runbook
+from runbooks.runbook import Input
 from store.run_models import RunAttempt, RunStep
 
 STARTING = "form.run"
@@ -49,9 +49,9 @@ PAGE = 8
 TOGGLED = (("yes", "Yes"), ("no", "No"))
 
 
-def start_form(form: Form, offered: Offered, names: Names, foreseen: Sequence[str] = ()) -> Block:
-    """What is asked before a run, and all that is to be known before it: its warning, what it will do (`foreseen`: the
-    very requests), what cannot be taken back, and whose yes it needs."""
+def start_form(form: Form, offered: Offered, names: Names) -> Block:
+    """What is asked before a run, and all that is to be known before it: its warning, what it will do, what cannot be
+    taken back, and whose yes it needs."""
     runbook = offered.runbook
     warning = [section(f":warning: {quote(offered.warning, WARNING)}")] if offered.warning else []
     blocks = [
@@ -59,21 +59,17 @@ def start_form(form: Form, offered: Offered, names: Names, foreseen: Sequence[st
         *warning,
         *(_input(name, field, offered.values.get(name)) for name, field in runbook.inputs.items()),
         *([divider()] if runbook.inputs else []),
-        section(_ahead(offered, foreseen)),
+        section(_ahead(offered)),
         *(context(note) for note in _notes(offered, names)),
     ]
     return modal(runbook.title, blocks, callback_id=STARTING, submit=label(runbook), metadata=form.kept())
 
 
-def _ahead(offered: Offered, foreseen: Sequence[str]) -> str:
+def _ahead(offered: Offered) -> str:
     held = f", for each of {offered.held:,} held events" if offered.runbook.for_each else ""
-    steps = [f"{at}. {quote(said, ONE)}" for at, said in enumerate(foreseen or _plainly(offered.runbook), 1)]
+    steps = [f"{at}. {quote(said, ONE)}" for at, said in enumerate(offered.ahead, 1)]
     more = [f"… and {len(steps) - SHOWN} more"] if len(steps) > SHOWN else []
     return cut("\n".join([f"*What it will do*{held}", *steps[:SHOWN], *more]), AHEAD)
-
-
-def _plainly(runbook: Runbook) -> list[str]:
-    return [f"{step.name.replace('_', ' ')}: {ahead(step)}" for step in runbook.steps]
 
 
 def _notes(offered: Offered, names: Names) -> Iterator[str]:

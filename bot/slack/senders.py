@@ -14,6 +14,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.context import Context
 from bot.desk.outbox import Claimed, Undelivered
 from bot.desk.pages import shown
+from bot.desk.runs.asked import Asked
+from bot.desk.runs.asked import asked as find_asked
 from bot.slack.cards import Drawn, card
 from bot.slack.client import BAD_BLOCKS, GONE, NOT_A_MEMBER, delivered, error_of, undelivered
 from bot.slack.facts import CardFacts, card_facts, names
@@ -21,6 +23,7 @@ from bot.slack.links import Links
 from bot.slack.messages import line, notice, page
 from bot.slack.parts import TEXT
 from bot.slack.proposals import ProposalFacts, proposal_card, proposal_facts, proposal_notice
+from bot.slack.runs_asked import asks
 from bot.slack.words import Names, cut, is_person
 from store.models import Case
 
@@ -78,9 +81,8 @@ class _Sending:
         root = case.thread_ts or case.card_ts
         if root is None:
             raise Undelivered("the card that it belongs to is not posted yet")
-        return await self._post(
-            owed, _Post(owed.channel, line(case, owed.payload, known, self.context.clock.now()), owed.key, root)
-        )
+        drawn = line(case, owed.payload, known, self.context.clock.now(), asked=await self._asked(owed))
+        return await self._post(owed, _Post(owed.channel, drawn, owed.key, root))
 
     async def notice(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts a line with the case's link in a role's channel."""
@@ -91,20 +93,21 @@ class _Sending:
     async def page(self, owed: Claimed) -> Mapping[str, Any]:
         """Sends a direct message with the case and its first two buttons. What it `shown` of the case is kept with it;
         of one that an earlier try may have left behind, nobody knows."""
-        facts = await self._facts(owed)
+        facts, asked = await self._facts(owed), await self._asked(owed)
         case = facts.case
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
-        drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=owed.channel)
+        drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=owed.channel, asked=asked)
         channel = await self._direct(owed.channel) if owed.maybe_sent else owed.channel
         sent = await self._post(owed, _Post(channel, drawn, owed.key))
-        return {**sent, "shown": None if owed.maybe_sent else shown(case)}
+        return {**sent, "shown": None if owed.maybe_sent else _as_shown(case, asked)}
 
     async def page_update(self, owed: Claimed) -> Mapping[str, Any]:
         """Edits a direct message that was sent. One that cannot be edited any more is left as it is, for good."""
-        facts = await self._facts(owed)
-        case, place = facts.case, {"channel": owed.channel, "shown": shown(facts.case)}
+        facts, asked = await self._facts(owed), await self._asked(owed)
+        case, place = facts.case, {"channel": owed.channel, "shown": _as_shown(facts.case, asked)}
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
-        drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=str(owed.payload["reader"]))
+        reader = str(owed.payload["reader"])
+        drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=reader, asked=asked)
         try:
             await self._update(owed.channel, str(owed.payload["ts"]), drawn)
         except (SlackApiError, Undelivered) as fault:
@@ -137,6 +140,12 @@ class _Sending:
         return await self.context.desk.read(
             lambda session: card_facts(session, self.context.policies, case_id, now=now)
         )
+
+    async def _asked(self, owed: Claimed) -> Asked | None:
+        """What became of what the message asks about a run."""
+        if not asks(owed.payload):
+            return None
+        return await self.context.desk.read(lambda session: find_asked(session, owed.payload))
 
     async def _case(self, owed: Claimed) -> tuple[Case, Names]:
         case_id, users = _case_id(owed), people_in(owed.payload)
@@ -245,6 +254,10 @@ class _Sending:
             raise Undelivered(f"nobody knows whether it arrived: {error_of(fault)}", unknown=True) from None
         data = answer.data
         return data if isinstance(data, dict) else {}
+
+
+def _as_shown(case: Case, asked: Asked | None) -> list[Any]:
+    return shown(case, asked.is_open if asked else None)
 
 
 def people_in(payload: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from bot.context import Context
 from bot.web.answers import answer
 from bot.web.paging import bad, before, check_parameters, cursor, limit, listed
 from bot.web.problems import Problem, kind
+from bot.web.runs import runs_of
 from bot.web.sources import Caller, Gate
 from store import audit
 from store.models import CLOSED, STATES, Case
@@ -72,7 +73,7 @@ class CasesOut:
     """Answers readers: sources with `read: true`, each for the workflows that it may see."""
 
     def __init__(self, context: Context, gate: Gate) -> None:
-        self._desk = context.desk
+        self._desk, self._policies = context.desk, context.policies
         self._gate = gate
 
     async def list_(self, request: web.Request) -> web.Response:
@@ -85,10 +86,15 @@ class CasesOut:
         return answer({"cases": [_short(case) for case in page], "next": following})
 
     async def show(self, request: web.Request) -> web.Response:
-        """One case, with its latest reports, its deliveries, and what its checks found."""
+        """One case, with its latest reports, its deliveries and runs, and what its checks found."""
         reader = await self._gate.admit_reader(request)
         case_id = _case_id(request)
-        return answer(await self._desk.read(lambda session: _whole(session, _get(session, case_id, reader))))
+
+        def whole(session: Session) -> dict[str, Any]:
+            case = _get(session, case_id, reader)
+            return _whole(session, case) | {"runs": runs_of(session, self._policies, case.id)}
+
+        return answer(await self._desk.read(whole))
 
     async def audit(self, request: web.Request) -> web.Response:
         """The audit trail of one case."""

@@ -14,6 +14,7 @@ from bot.web.openapi_workflows import ROLLOUT, WORKFLOWS
 from bot.web.outcomes import MAX_OUTCOMES, STATES
 from bot.web.paging import MAX_PAGE, PAGE
 from bot.web.reports import ReportBody
+from bot.web.runs import RUN_FIELDS, STEP_FIELDS
 
 _RESULT = {
     "type": "object",
@@ -76,6 +77,15 @@ def openapi() -> dict[str, Any]:
                     "type": "object",
                     "properties": {name: {} for name in CLOSING_FIELDS} | {"checks": _list("Check")},
                 },
+                "Run": {
+                    "type": "object",
+                    "properties": {name: {} for name in RUN_FIELDS}
+                    | {"run": {"type": "integer"}, "event": {}, "steps": _list("Step"), "approvals": {"type": "array"}},
+                },
+                "Step": {
+                    "type": "object",
+                    "properties": {name: {} for name in STEP_FIELDS} | {"attempts": {"type": "array"}},
+                },
                 "Check": {"type": "object", "properties": {name: {} for name in CHECK_FIELDS}},
             },
         },
@@ -90,7 +100,9 @@ _CREDENTIALS = (
 
 
 def _whole_case() -> dict[str, Any]:
-    more = _object(reports={"type": "array"}, deliveries={"type": "array"}, closings=_list("Closing"))
+    more = _object(
+        reports={"type": "array"}, deliveries={"type": "array"}, closings=_list("Closing"), runs=_list("Run")
+    )
     return {"allOf": [_ref("Case"), more]}
 
 

@@ -208,6 +208,7 @@ def offered(**said: Any) -> Offered:
             "whom": "U0DEE",
         },
         "warning": f"This tells the customer: {HOSTILE}",
+        "ahead": ["ask: POST /refunds/re_a/callback to billing", f"tell: tell who asked: {HOSTILE}"],
         "lasting": cannot_be_undone(runbook),
         "held": 0,
         "approvers": ["ops", "success"],
@@ -234,7 +235,7 @@ def views() -> Mapping[str, dict[str, Any]]:
     return {
         "form_start": start_form(form, offered(), NAMES),
         "form_start_empty": start_form(form, offered(values={}, warning=""), NAMES),
-        "form_start_foreseen": start_form(form, offered(), NAMES, [f"POST /refunds/{HOSTILE}"] * 60),
+        "form_start_foreseen": start_form(form, offered(ahead=[f"ask: POST /refunds/{HOSTILE}"] * 60), NAMES),
         "form_start_small": start_form(form, small, NAMES),
         "form_refuse": reason_form(form, runs_forms.REFUSING, HOSTILE),
         "form_not_this": reason_form(form, runs_forms.NOT_THIS, HOSTILE),

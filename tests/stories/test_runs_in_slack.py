@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.stories.company import ADA, BEN, FAY, ZOE
 from tests.stories.conftest import on_both_engines
-from tests.stories.stage import Stage, moment
+from tests.stories.stage import TOKEN, Stage, moment
 from tests.stories.test_quarantine import held, notices
 from tests.stories.test_runs import completed, runs, steps
 from tests.stories.test_sending_again import LOST, REFUND
@@ -22,7 +22,7 @@ async def late_callback(stage: Stage) -> str:
 async def test_a_runbook_is_pressed_filled_in_and_followed_on_the_card(stage: Stage) -> None:
     ref = await late_callback(stage)
     await stage.press(FAY, "Retry callback", on=ref)
-    assert "POST to billing" in stage.form(FAY).shown
+    assert "POST /refunds/re_1/callback to billing" in stage.form(FAY).shown
     assert "Cannot be taken back:* ask and tell" in stage.form(FAY).shown
     assert (await stage.fill_in(FAY)).errors == {}
     assert "You started Ask billing for the callback again" in stage.told(FAY)
@@ -48,6 +48,21 @@ async def test_the_evidence_is_behind_one_click(stage: Stage) -> None:
     assert "it answered *202*" in shown
     assert '{"callback": "sent"}' in shown
     assert "token-of-billing" not in shown
+
+
+async def test_other_systems_read_the_run_with_its_steps_and_their_requests(stage: Stage) -> None:
+    ref = await late_callback(stage)
+    await stage.press(FAY, "Retry callback", on=ref)
+    await stage.fill_in(FAY)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with stage.http.get(f"{stage.service.url}/v1/cases/{ref}", headers=headers) as response:
+        (run,) = (await response.json())["runs"]
+    assert (run["runbook"], run["state"], run["asked_by"]) == ("refund-callback", "running", FAY)
+    assert run["inputs"] == {"billing_id": "re_1", "follow_up": True}
+    assert [(step["name"], step["state"], len(step["attempts"])) for step in run["steps"]] == [
+        ("ask", "done", 1),
+        ("acknowledged", "waiting", 0),
+    ]
 
 
 async def test_what_is_wrong_is_told_beside_its_field_and_nothing_runs(stage: Stage) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.desk.acting import get_ongoing, roles_of_contract
-from bot.desk.people import find_role
+from bot.desk.acting import get_ongoing
+from bot.desk.runs.foreseeing import Wanted, foreseen, in_words
+from bot.desk.runs.meant import role_meant
 from bot.desk.runs.starting import check_startable, find_offered, form_names, offered
 from bot.desk.tx import Tx
-from bot.rules.escalation import role_named
 from bot.rules.redaction import HIDDEN
 from runbooks.engine import cannot_be_undone
 from runbooks.inputs import first_values
@@ -30,14 +30,16 @@ class LookAtRunbook:
 @dataclass(frozen=True, slots=True)
 class Offered:
     """A runbook as it is shown to somebody who may start it. `values` is what stands in its form at first, `warning`
-    what is said before, `lasting` are the steps that cannot be taken back, `held` so many events it is for, and
-    `approvers` the roles whose yes it may need, in their order."""
+    what is said before, `ahead` what it will do with these values (the very requests, as far as they are known).
+    `lasting` are the steps that cannot be taken back, `held` so many events it is for, `approvers` the roles whose yes
+    it may need, in their order."""
 
     ref: str
     title: str
     runbook: Runbook
     values: Mapping[str, Any]
     warning: str
+    ahead: Sequence[str]
     lasting: Sequence[str]
     held: int
     approvers: Sequence[str] = ()
@@ -51,24 +53,31 @@ class Offered:
 def look_at_runbook(tx: Tx, command: LookAtRunbook) -> Offered:
     """Raises `Refused` where there is no such runbook, or the actor may not start it now."""
     case = get_ongoing(tx, command.case_id).case
-    runbook, _ = find_offered(tx, case, _name(tx, case, command.runbook))
+    runbook, policy = find_offered(tx, case, _name(tx, case, command.runbook))
     check_startable(tx, case, runbook)
     names = form_names(tx, case)
     values = {name: value for name, value in first_values(runbook, names).items() if HIDDEN not in str(value)}
     inputs = {name: values.get(name) for name in runbook.inputs}
     warning = _said(runbook.warning, names | {"inputs": inputs}) if runbook.warning else ""
     held = int(names["case"].get("quarantined") or 0) if runbook.for_each else 0
-    approvers = _approvers(tx, case, runbook)
-    return Offered(case.ref, case.title, runbook, values, warning, cannot_be_undone(runbook), held, approvers)
+    wanted = Wanted(case, runbook, policy, inputs, tx.actor.id)
+    return Offered(
+        ref=case.ref,
+        title=case.title,
+        runbook=runbook,
+        values=values,
+        warning=warning,
+        ahead=in_words(foreseen(tx.session, tx.policies, wanted, now=tx.now)),
+        lasting=cannot_be_undone(runbook),
+        held=held,
+        approvers=_approvers(tx, case, runbook),
+    )
 
 
 def _approvers(tx: Tx, case: Case, runbook: Runbook) -> list[str]:
-    accountable, steward = roles_of_contract(tx.policy_of(case), case)
-    owner = find_role(tx.policy, case.owner)
     named = runbook.approval.by if runbook.approval else ()
-    parts = ("on_call" if each == "owner" else each for each in named)
-    found = (role_named(each, owner=owner, accountable=accountable, steward=steward) or each for each in parts)
-    return list(dict.fromkeys(found))
+    roles = (role_meant(tx, case, each) for each in named)
+    return list(dict.fromkeys(role.name for role in roles if role))
 
 
 def _name(tx: Tx, case: Case, said: str) -> str:

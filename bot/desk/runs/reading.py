@@ -129,13 +129,12 @@ def evidence(session: Session, policies: Policies, run_id: int, *, page: int, si
     return Evidence(seen, rows[:size], len(rows) > size)
 
 
-def attempts_of(session: Session, run_ids: Sequence[int]) -> list[tuple[RunStep, RunAttempt]]:
-    """The requests of these runs in their order, each with its step."""
-    asked = select(RunStep, RunAttempt).join(RunAttempt, col(RunAttempt.step_id) == col(RunStep.id))
-    rows = session.execute(asked.where(col(RunStep.run_id).in_(run_ids)).order_by(col(RunAttempt.id)))
-    return [(step, attempt) for step, attempt in rows]
-
-
-def find_step(session: Session, step_id: int) -> RunStep | None:
-    """The step of this number: a question that was asked."""
-    return session.get(RunStep, step_id)
+def attempts_of(session: Session, seen: Sequence[RunSeen]) -> dict[int, list[RunAttempt]]:
+    """The requests of the steps of these runs in their order, by the number of the step."""
+    ids = [row.id for each in seen for row in each.steps.values()]
+    made: dict[int, list[RunAttempt]] = {}
+    if ids:
+        asked = select(RunAttempt).where(col(RunAttempt.step_id).in_(ids)).order_by(col(RunAttempt.id))
+        for attempt in session.execute(asked).scalars():
+            made.setdefault(attempt.step_id, []).append(attempt)
+    return made

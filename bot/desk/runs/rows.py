@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from bot.desk.deliveries import case_names
 from bot.desk.kept import Kept, removed_from
+from bot.desk.pages import owe_page_updates
 from bot.desk.tx import Tx
 from bot.rules.redaction import restored
 from runbooks.engine import At, Begun, Progress
@@ -98,6 +99,8 @@ class Going:
     changed: set[int] = field(default_factory=set)
     looks_otherwise: bool = False
     """Whether the case's card, which shows the steps, is to be drawn again."""
+    was: str = ""
+    """The state of the run as people were told of it."""
 
     @property
     def item_id(self) -> int:
@@ -152,7 +155,7 @@ def see(tx: Tx, run: Run) -> Going:
 
 def _going(tx: Tx, run: Run, case: Case | None) -> Going:
     policy = tx.policies.compiled(tx.session, run.policy_digest)
-    going = Going(run, policy, policy.runbooks[run.runbook], {}, case, None, _about(tx, case))
+    going = Going(run, policy, policy.runbooks[run.runbook], {}, case, None, _about(tx, case), was=run.state)
     see_item(tx, going)
     return going
 
@@ -230,9 +233,18 @@ def save(tx: Tx, going: Going) -> None:
     if rows:
         values = [{"_id": row.id, **{f"_{name}": getattr(row, name) for name in _STEP_CHANGING}} for row in rows]
         connection.execute(_STEP_SAVED, values)
-    if going.looks_otherwise and going.case is not None:
-        tx.owe_card(going.case.id, going.case.channel)
-    going.changed, going.looks_otherwise = set(), False
+    _show(tx, going, rows)
+    going.changed, going.looks_otherwise, going.was = set(), False, run.state
+
+
+def _show(tx: Tx, going: Going, rows: Sequence[RunStep]) -> None:
+    """What people have of the run is drawn again: the card, and direct messages that asked something of them."""
+    is_other = going.run.state != going.was
+    if going.case is None or not (is_other or going.looks_otherwise):
+        return
+    tx.owe_card(going.case.id, going.case.channel)
+    if is_other or any(row.kind == "ask" for row in rows):
+        owe_page_updates(tx, [going.case])
 
 
 def seal_response(tx: Tx, going: Going, position: int, whole: Mapping[str, Any]) -> None:
