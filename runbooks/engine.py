@@ -41,12 +41,13 @@ class Begun:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A run as its next step is decided: the steps that were begun, by their places. `gives_up_at`: when it has had
-    its time."""
+    its time. `children`: the places of the steps that carried out a run of which something can be taken back."""
 
     runbook: Runbook
     begun: Mapping[int, Begun]
     is_undoing: bool = False
     gives_up_at: datetime | None = None
+    children: frozenset[int] = frozenset()
 
 
 class Then(StrEnum):
@@ -143,9 +144,16 @@ def _next_undo(run: Progress) -> Do | Over:
 
 
 def to_undo(run: Progress) -> list[int]:
-    """The places of the finished steps that say how they are taken back, last first."""
-    done = [position for position, begun in run.begun.items() if begun.at is At.DONE]
-    return sorted((position for position in done if run.runbook.steps[position].undo), reverse=True)
+    """The places of the finished steps that say how they are taken back, or whose runs do, last first."""
+    return sorted(
+        (position for position, begun in run.begun.items() if _can_be_undone(run, position, begun)), reverse=True
+    )
+
+
+def _can_be_undone(run: Progress, position: int, begun: Begun) -> bool:
+    if run.runbook.steps[position].undo is not None:
+        return begun.at is At.DONE
+    return position in run.children and begun.at in (At.DONE, At.FAILED)
 
 
 def cannot_be_undone(runbook: Runbook) -> list[str]:

@@ -237,7 +237,8 @@ def asks(folder: Path) -> Path:
 def question(stage: Stage) -> RunStep:
     """The step that asks."""
     rows = select(RunStep).where(col(RunStep.kind) == "ask")
-    return stage.database.read_now(lambda session: session.execute(rows).scalars().one())
+    found: RunStep = stage.database.read_now(lambda session: session.execute(rows).scalars().one())
+    return found
 
 
 async def start_asking(stage: Stage) -> str:

@@ -82,7 +82,7 @@ def refuse(tx: Tx, command: Refuse) -> Outcome:
     row = rows[_seat(tx, going, rows)]
     _give(tx, going, row, Answer.NO, seats=len(rows), reason=reason)
     record(tx, going, "run.refused", role=row.role, reason=reason)
-    _decline(tx, going, f"{name_of(tx.session, tx.actor.id)} said no: {reason}")
+    decline(tx, going, f"{name_of(tx.session, tx.actor.id)} said no: {reason}")
     save(tx, going)
     return finish(tx, acting, What.RUN_REFUSED, _facts(tx, going) | {"reason": reason}, silent=True)
 
@@ -121,7 +121,7 @@ def ask(tx: Tx, going: Going) -> None:
     time has."""
     case, approval = going.case, _approval(going)
     if case is None or (not case.is_open and going.run.cause != "on_close"):
-        _decline(tx, going, "there is no case to ask in" if case is None else "its case was closed")
+        decline(tx, going, "there is no case to ask in" if case is None else "its case was closed")
         return
     stop_clock(tx, going)
     rows = _expire(tx, going, _rows(tx, going.run.id))
@@ -130,7 +130,7 @@ def ask(tx: Tx, going: Going) -> None:
     following = next_ask(list(roles), _seats(rows), able, count=approval.count)
     if isinstance(following, NobodyLeft):
         is_late = any(row.answer == Answer.EXPIRED for row in rows)
-        _decline(tx, going, "nobody said yes in time" if is_late else "there is nobody who could say yes")
+        decline(tx, going, "nobody said yes in time" if is_late else "there is nobody who could say yes")
     elif isinstance(following, Ask):
         _ask_role(tx, going, case, following, rows)
     elif following is Then.WAIT:
@@ -192,7 +192,8 @@ def _expire(tx: Tx, going: Going, rows: Sequence[RunApproval]) -> Sequence[RunAp
     return rows
 
 
-def _decline(tx: Tx, going: Going, because: str) -> None:
+def decline(tx: Tx, going: Going, because: str) -> None:
+    """The run is over, nothing of it goes on, and who asked for it is told."""
     start_clock(tx, going)
     end(tx, going, End.DECLINED, because)
     asker = asker_of(going)

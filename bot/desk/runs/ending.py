@@ -10,7 +10,7 @@ from bot.desk.escalations import escalate
 from bot.desk.runs import delivering, following
 from bot.desk.runs.calling import record
 from bot.desk.runs.rows import Going
-from bot.desk.runs.waking import wake_parent
+from bot.desk.runs.waking import wake_parent, wake_undoing
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
@@ -32,18 +32,22 @@ TELL_THEMSELVES = ("auto_fix",)
 
 
 def end(tx: Tx, going: Going, how: End, because: str) -> None:
-    """The run is over. Whoever waits for it goes on; its case is told."""
+    """The run is over. Whoever waits for it goes on; its case is told. From one that was over before, and is taken back
+    now, nothing follows again."""
     run = going.run
     run.state, run.because = how.value, because
     run.ended_at, run.due_at, run.lease_until = tx.now, None, None
     record(tx, going, f"run.{how.value}", because=because, counts=dict(run.counts))
     if going.case is not None:
         facts: dict[str, Any] = {"runbook": going.runbook.title, "because": because, "counts": dict(run.counts)}
-        if run.cause not in TELL_THEMSELVES or how is End.DONE:
+        if run.cause not in TELL_THEMSELVES or how is End.DONE or run.undo_by:
             in_thread(tx, going.case, SAID[how], **facts)
         tx.owe_card(going.case.id, going.case.channel)
     wake_parent(tx, run.id or 0)
-    follow(tx, going, how)
+    if run.undo_by is None:
+        follow(tx, going, how)
+    elif run.parent_id is not None:
+        wake_undoing(tx, run.parent_id)
 
 
 def follow(tx: Tx, going: Going, how: End) -> None:

@@ -97,6 +97,8 @@ class Going:
     about: Mapping[str, Any]
     removed_responses: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
+    children: frozenset[int] = frozenset()
+    """The places of the steps that carried out a run of which something can be taken back."""
     looks_otherwise: bool = False
     """Whether the case's card, which shows the steps, is to be drawn again."""
     was: str = ""
@@ -122,7 +124,7 @@ class Going:
             position: Begun(At(row.state), row.until_at, row.kind == "pause", row.because)
             for position, row in self.steps.items()
         }
-        return Progress(self.runbook, begun, self.run.state == "undoing", self._gives_up_at())
+        return Progress(self.runbook, begun, self.run.state == "undoing", self._gives_up_at(), self.children)
 
     def _gives_up_at(self) -> Any:
         return None if self.run.waits_for_yes_since else self.run.gives_up_at

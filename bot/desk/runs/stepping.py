@@ -19,11 +19,12 @@ from bot.desk.runs.ending import end
 from bot.desk.runs.items import next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
+from bot.desk.runs.taking_back import not_undone, previous_item, see_children, undo_child
 from bot.desk.runs.unasked import overtaken, prepare
 from bot.desk.runs.waiting_for_yes import start_clock
 from bot.desk.runs.waking import LOOKS_AGAIN_IN
 from bot.desk.tx import Tx
-from runbooks.engine import Do, Over, Then, next_step
+from runbooks.engine import Do, End, Over, Then, next_step
 from runbooks.steps import KINDS
 from runbooks.steps.shape import Call
 from runbooks.templates import ExpressionFault, Missing
@@ -181,6 +182,7 @@ def _begin_run(tx: Tx, going: Going) -> Over | None:
 
 
 def _decide(tx: Tx, going: Going) -> Do | Over:
+    see_children(tx, going)
     names = names_of(tx, going, shown=False)
     try:
         return next_step(going.progress(), names, tx.now)
@@ -195,8 +197,23 @@ def _over(tx: Tx, going: Going, decided: Over) -> None:
     if decided.must_undo:
         going.run.state, going.run.because = "undoing", decided.because
         record(tx, going, "run.undoing", because=decided.because)
-    elif going.run.state == "undoing" or not next_item(tx, going, decided):
+    elif going.run.undo_by is not None:
+        _taken_back(tx, going, decided)
+    elif not next_item(tx, going, decided):
         end(tx, going, decided.end, going.run.because or decided.because)
+    elif going.run.state == "undoing":
+        going.run.state, going.run.because = "running", ""
+
+
+def _taken_back(tx: Tx, going: Going, decided: Over) -> None:
+    """What was done for this event is taken back: what was done for the one before is next."""
+    if previous_item(tx, going):
+        return
+    kept = not_undone(tx, going.run.id) if going.run.upto_id is not None else []
+    if kept:
+        end(tx, going, End.FAILED, f"could not be undone: {', '.join(kept)}")
+    else:
+        end(tx, going, decided.end, decided.because)
 
 
 def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
@@ -250,7 +267,12 @@ def _act(tx: Tx, going: Going, position: int) -> Errand | None:
 
 def _undo(tx: Tx, going: Going, position: int) -> Errand | None:
     undo = going.step(position).undo
-    assert undo
+    if undo is None:
+        undo_child(tx, going, position)
+        return None
+    if going.kept is not None and going.kept.removed is None:
+        fail(tx, going, position, "it is about somebody whose data was erased", is_undo=True)
+        return None
     names = names_of(tx, going, shown=False), names_of(tx, going, shown=True)
     try:
         clear, shown = (KINDS["request"].act(undo, each) for each in names)

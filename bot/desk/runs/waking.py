@@ -34,6 +34,7 @@ _WAKE_WORKFLOW = (
     )
     .values(due_at=_NOW)
 )
+_WAKE_UNDOING = update(_RUNS).where(_RUNS.c.id == bindparam("_id"), _RUNS.c.state == "undoing").values(due_at=_NOW)
 _NEXT = select(func.min(_RUNS.c.due_at)).where(_RUNS.c.due_at.is_not(None))
 _SENDING = ("replay", "retry_failed")
 
@@ -48,6 +49,11 @@ def wake_parent(tx: Tx, run_id: int) -> None:
     """This run is over: the one that carries it out goes on."""
     given = {"kinds": ("run", *_SENDING), "ids": [run_id], "_now": tx.now}
     tx.session.connection().execute(_WAKE_LINKED, given)
+
+
+def wake_undoing(tx: Tx, run_id: int) -> None:
+    """A run that a step of this one carried out was taken back: it goes on taking back."""
+    tx.session.connection().execute(_WAKE_UNDOING, {"_id": run_id, "_now": tx.now})
 
 
 def wake_waiting(tx: Tx, workflows: Collection[str]) -> None:
