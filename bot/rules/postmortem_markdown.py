@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from bot.rules.postmortems import Moment, lasted, one_line
 
@@ -92,9 +93,8 @@ def inline(said: str, most: int = 400) -> str:
 def text(said: str) -> str:
     """The same over several lines, whose breaks stay."""
     lines = [_harmless(_UNSEEN.sub(" ", line).strip()) for line in said.strip().splitlines()]
-    return "\n".join(
-        f"{line}\\" if line and after else line for line, after in zip(lines, [*lines[1:], ""], strict=True)
-    )
+    followed = [bool(line and after) for line, after in pairwise(lines)]
+    return "\n".join(f"{line}\\" if goes_on else line for line, goes_on in zip(lines, [*followed, False], strict=False))
 
 
 def _harmless(line: str) -> str:

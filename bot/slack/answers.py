@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.slack.cards import mark
 from bot.slack.commands import USAGE
 from bot.slack.guard import Told
 from bot.slack.parts import Block, button, context, divider, header, section, within_budget
+from bot.slack.postmortems import owed_blocks
 from bot.slack.quarantine import OF_WORKFLOW
 from bot.slack.queues import Cases, OnCallNow
 from bot.slack.words import Names, date, link, quote, spoken
@@ -32,6 +34,8 @@ class HomeFacts:
     names: Names
     held: Mapping[str, int] = field(default_factory=dict)
     """How many events are in quarantine, of the workflows that the person's roles look after."""
+    to_write: Sequence[tuple[Case, str, datetime]] = ()
+    """The post-mortems that the person's roles owe: of which case, why, and since when."""
 
 
 def cases_told(title: str, cases: Cases, names: Names, links: Links) -> Told:
@@ -69,6 +73,8 @@ def home(facts: HomeFacts, links: Links) -> Block:
     for role, cases in facts.roles:
         queue = _queue(cases, facts, links, "Nothing else is in its queue.")
         blocks += [header(facts.names.roles.get(role, role)), *queue]
+    if facts.to_write:
+        blocks += [header("Post-mortems to write"), *owed_blocks(facts.to_write)]
     if facts.held:
         blocks += [header("In quarantine"), *_held(facts)]
     blocks += [

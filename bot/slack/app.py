@@ -20,7 +20,18 @@ from bot.slack.client import error_of, is_passing, without_token
 from bot.slack.directory import PATIENCE, Directory
 from bot.slack.edge import Edge
 from bot.slack.links import Links
-from bot.slack.listeners import buttons, events, forms, proposals, quarantine, resolving, runs, shortcuts, slashes
+from bot.slack.listeners import (
+    buttons,
+    events,
+    forms,
+    postmortems,
+    proposals,
+    quarantine,
+    resolving,
+    runs,
+    shortcuts,
+    slashes,
+)
 from bot.slack.listeners.binding import Listeners, bound
 
 log = logging.getLogger(__name__)
@@ -32,9 +43,17 @@ ACTIONS: Listeners = {
     **shortcuts.ACTIONS,
     **proposals.ACTIONS,
     **quarantine.ACTIONS,
+    **postmortems.ACTIONS,
     **runs.ACTIONS,
 }
-VIEWS: Listeners = {**forms.VIEWS, **resolving.VIEWS, **shortcuts.VIEWS, **quarantine.VIEWS, **runs.VIEWS}
+VIEWS: Listeners = {
+    **forms.VIEWS,
+    **resolving.VIEWS,
+    **shortcuts.VIEWS,
+    **quarantine.VIEWS,
+    **postmortems.VIEWS,
+    **runs.VIEWS,
+}
 SHORTCUTS = shortcuts.SHORTCUTS
 COMMANDS = slashes.COMMANDS
 EVENTS = events.EVENTS

@@ -101,6 +101,7 @@ class Form:
     root_ts: str | None = None
     verb: str = ""
     page: int = 0
+    seen: int = 0
     event: int = 0
     run: int = 0
     names: Mapping[str, str] = field(default_factory=dict)

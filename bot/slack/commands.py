@@ -83,6 +83,13 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class PostMortem:
+    """A case's post-mortem: to be read, or to be written."""
+
+    case_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Workflows:
     """The handoff matrix; with a name, all of one workflow."""
 
@@ -119,7 +126,7 @@ class Take:
     end: datetime | None = None
 
 
-Typed = Queue | List | Show | Open | Send | Start | Workflows | Quarantine | Help | desk.OnCase
+Typed = Queue | PostMortem | List | Show | Open | Send | Start | Workflows | Quarantine | Help | desk.OnCase
 
 USAGE: Mapping[str, str] = {
     "list": "list [role, workflow or all]",
@@ -137,6 +144,7 @@ USAGE: Mapping[str, str] = {
     "reopen": "reopen C-12 why",
     "note": "note C-12 text",
     "quarantine": "quarantine [workflow]",
+    "postmortem": "postmortem C-12",
     "workflows": "workflows [name]",
     "help": "help",
 }
@@ -156,6 +164,7 @@ ALIASES = {
     "retry": "run",
     "replay": "run",
     "workflow": "workflows",
+    "post-mortem": "postmortem",
 }
 IN_THREAD = ("open", "ack", "resolve", "note", "show", "escalate", "fail", "reopen", "snooze", "assign")
 
@@ -333,6 +342,7 @@ _READERS: Mapping[str, Reader] = {
     "fail": _with_text(desk.Fail, "Why can it not be fixed?"),
     "reopen": _with_text(desk.Reopen, "Why is it to be opened again?"),
     "note": _with_text(desk.AddNote, "What is the note?"),
+    "postmortem": _on_case(PostMortem),
     "workflows": lambda words: Workflows(said(words.text) or None),
     "quarantine": lambda words: Quarantine(said(words.text).strip() or None),
     "help": lambda words: Help(),

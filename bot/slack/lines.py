@@ -308,7 +308,8 @@ SENTENCES: Mapping[What, Sentence] = {
     What.REOPENED: lambda f: f":arrows_counterclockwise: {f.who('by')} opened it again{f.text('reason', ': ', NOTE)}",
     What.POST_MORTEM_OWED: _post_mortem_owed,
     What.POST_MORTEM_WRITTEN: lambda f: (
-        f":notebook: {f.who('by')} {'changed' if f.given.get('changed') else 'wrote'} the post-mortem of {f.text('ref')}."
+        f":notebook: {f.who('by')} {'changed' if f.given.get('changed') else 'wrote'} "
+        f"the post-mortem of {f.text('ref')}."
     ),
     What.REMINDED: _reminded,
     What.WINDOW_PASSED: lambda f: f":warning: It was to be {f.window()} by {f.at('due_at')}.",

@@ -13,6 +13,7 @@ from bot.slack.cards import ACKNOWLEDGE, CLOSE_ANYWAY, ESCALATE, RESOLVE, Drawn,
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
 from bot.slack.parts import Block, actions, button, context, outside, section
+from bot.slack.postmortems import line_blocks
 from bot.slack.runs_asked import asked_blocks
 from bot.slack.values import block_id, seen
 from bot.slack.words import Names, date, link, quote
@@ -34,7 +35,9 @@ def line(case: Case, payload: Mapping[str, Any], known: Names, now: datetime, *,
     value = seen(case, now)
     buttons = [button(text, action, value, style=style) for text, action, style in BUTTONS.get(what, ())]
     row = [actions(buttons, block_id=block_id(case, now))] if buttons and case.is_open else []
-    return Drawn(said, (section(said), *row, *asked_blocks(case, payload, asked, known)))
+    return Drawn(
+        said, (section(said), *row, *asked_blocks(case, payload, asked, known), *line_blocks(case, payload, known))
+    )
 
 
 def notice(case: Case, payload: Mapping[str, Any], known: Names, url: str | None) -> Drawn:

@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from bot.desk import postmortems
 from bot.desk.reading import See, see
 from bot.rules.refusals import Refused
 from bot.slack import answers, commands, modals, queues
@@ -138,7 +139,9 @@ def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answe
     people = [*_people([*mine.shown, *(case for _, cases in roles for case in cases.shown)])]
     known = names(session, policy, [*people, *(row.person for row in rows)])
     held = held_by_workflow(session, looked_after(policy, [role for role, _ in roles]))
-    return answers.HomeFacts(mine, roles, rows, queues.late(session, since=now - LATE_FOR), known, held)
+    owed = postmortems.to_write(session, [role for role, _ in roles], most=HOME_CASES)
+    to_write = [(case, row.because, row.owed_at) for case, row in owed]
+    return answers.HomeFacts(mine, roles, rows, queues.late(session, since=now - LATE_FOR), known, held, to_write)
 
 
 def looked_after(policy: Policy, roles: Collection[str]) -> list[str]:

@@ -21,6 +21,7 @@ from bot.web.health import Health, Reasons
 from bot.web.openapi import openapi
 from bot.web.outcomes import Outcomes
 from bot.web.policy import PolicyOut
+from bot.web.postmortems import PostMortemsOut
 from bot.web.problems import Problem, kind
 from bot.web.quarantine import Quarantine
 from bot.web.rollouts import RolloutsOut
@@ -52,6 +53,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     app.router.add_post("/v1/outcomes/{workflow}", outcomes.post)
     app.router.add_get("/v1/outcomes", outcomes.list_)
     app.router.add_get("/v1/quarantine", Quarantine(context, gate).list_)
+    app.router.add_get("/v1/cases/{ref}/postmortem", PostMortemsOut(context, gate).show)
     _add_reads(app, CasesOut(context, gate), PolicyOut(context, gate), RolloutsOut(context, gate))
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)

@@ -88,10 +88,10 @@ class CasesOut:
     async def show(self, request: web.Request) -> web.Response:
         """One case, with its latest reports, its deliveries and runs, and what its checks found."""
         reader = await self._gate.admit_reader(request)
-        case_id = _case_id(request)
+        case_id = case_id_of(request)
 
         def whole(session: Session) -> dict[str, Any]:
-            case = _get(session, case_id, reader)
+            case = get_case(session, case_id, reader)
             return _whole(session, case) | {"runs": runs_of(session, self._policies, case.id)}
 
         return answer(await self._desk.read(whole))
@@ -99,10 +99,10 @@ class CasesOut:
     async def audit(self, request: web.Request) -> web.Response:
         """The audit trail of one case."""
         reader = await self._gate.admit_reader(request)
-        case_id = _case_id(request)
+        case_id = case_id_of(request)
 
         def trail(session: Session) -> list[dict[str, Any]]:
-            return audit.read(session, audit.chain_of(_get(session, case_id, reader).id))
+            return audit.read(session, audit.chain_of(get_case(session, case_id, reader).id))
 
         return answer({"entries": await self._desk.read(trail)})
 
@@ -124,7 +124,8 @@ def _wanted(request: web.Request, reader: Caller) -> Wanted:
     )
 
 
-def _case_id(request: web.Request) -> int:
+def case_id_of(request: web.Request) -> int:
+    """The number of the case that the address names. Raises `Problem` 404."""
     ref = request.match_info["ref"]
     number = ref.upper().removeprefix("C-")
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
@@ -132,7 +133,7 @@ def _case_id(request: web.Request) -> int:
     return int(number)
 
 
-def _get(session: Session, case_id: int, reader: Caller) -> Case:
+def get_case(session: Session, case_id: int, reader: Caller) -> Case:
     """The case, as far as this reader may know of it. Raises `Problem` 404."""
     case = queries.find_case(session, case_id)
     if case is None or not reader.covers(case.workflow):
@@ -157,6 +158,7 @@ def _whole(session: Session, case: Case) -> dict[str, Any]:
         **_short(case),
         **more,
         "rule": case.route_rule,
+        "follows": f"C-{case.follows_id}" if case.follows_id else None,
         "policy": case.policy_digest,
         "reports": [_fields(each, *REPORT_FIELDS) for each in reports],
         "deliveries": _deliveries(session, case.id),

@@ -112,6 +112,7 @@ def _paths() -> dict[str, Any]:
         "/v1/cases": {"get": _get("Cases, latest first", _object(cases=_list("Case"), next={}), _case_parameters())},
         "/v1/cases/{ref}": {"get": _get("One case", _ref("WholeCase"), [_REF])},
         "/v1/cases/{ref}/audit": {"get": _get("Its audit trail", _object(entries={"type": "array"}), [_REF])},
+        "/v1/cases/{ref}/postmortem": {"get": _get_document("What was learnt from it, as Markdown", [_REF])},
         "/v1/quarantine": {"get": _get("Events that are held", _object(events={"type": "array"}, next={}), _page())},
         "/v1/events/{workflow}": {"post": _post_events()},
         "/v1/outcomes/{workflow}": {"post": _post_outcomes()},
@@ -209,6 +210,11 @@ def _case_parameters() -> list[dict[str, Any]]:
         ("cursor", {"type": "string"}),
     ]
     return [{"name": name, "in": "query", "schema": schema} for name, schema in texts]
+
+
+def _get_document(summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    document = {"description": summary, "content": {"text/markdown": {"schema": {"type": "string"}}}}
+    return {"summary": summary, "parameters": parameters, "responses": {"200": document, "default": _problem()}}
 
 
 def _problem() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.desk.commands import Resolve
-from bot.slack import answers, commands, holding, opening, reading, resolving, runs_doing
+from bot.slack import answers, commands, holding, learning, opening, reading, resolving, runs_doing
 from bot.slack.acts import carry_out, send_again
 from bot.slack.asking import Asker, Body, of_command
 from bot.slack.commands import Misread, parse_case, parse_oncall
@@ -52,15 +52,25 @@ async def answered(edge: Edge, asker: Asker, asked: commands.Typed) -> Told | No
             return await send_again(edge, asker, asked.case_id, asked.verb)
         case commands.Start():
             return await runs_doing.typed(edge, asker, asked.case_id, asked.runbook)
-        case commands.Workflows():
-            return await workflows(edge, asker, asked.name)
-        case commands.Quarantine():
-            return await holding.list_held_events(edge, asker, asked.of)
+        case commands.PostMortem() | commands.Workflows() | commands.Quarantine():
+            return await _looked_up(edge, asker, asked)
         case commands.Help():
             return answers.help_told()
         case Resolve():
             return await resolving.typed(edge, asker, asked)
     return await carry_out(edge, asker, asked)
+
+
+async def _looked_up(
+    edge: Edge, asker: Asker, asked: commands.PostMortem | commands.Workflows | commands.Quarantine
+) -> Told | None:
+    match asked:
+        case commands.PostMortem():
+            return await learning.typed(edge, asker, asked.case_id)
+        case commands.Workflows():
+            return await workflows(edge, asker, asked.name)
+        case commands.Quarantine():
+            return await holding.list_held_events(edge, asker, asked.of)
 
 
 async def oncall(edge: Edge, ack: AsyncAck, body: Body) -> None:
