@@ -196,7 +196,7 @@ def _buttons(seen: RunSeen, value: str, *, is_open: bool) -> Iterator[Block]:
         yield button("Refuse…", REFUSE, value)
     if seen.steps:
         yield button("Evidence", EVIDENCE, value)
-    if state in ("held", "approving", "running"):
+    if state in ("held", "approving", "running", "undoing"):
         yield button("Stop", STOP, value, asks=(f"Stop {one_line(title, 80)}?", _stops(seen)))
     elif is_open and not seen.is_under_way and seen.can_be_undone:
         yield button("Undo", UNDO, value, style="danger", asks=(f"Undo {one_line(title, 80)}?", _undoes(seen)))

@@ -8,7 +8,9 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.desk.runs.approvals import Approve, Refuse, approve, refuse
+from bot.desk.runs.proposals import DoIt, NotThis, do_it, not_this
 from bot.desk.runs.questions import AnswerQuestion, answer_question
+from bot.desk.runs.undoing import StopRun, UndoRun, stop_run, undo_run
 from bot.slack import runs, runs_asked, runs_doing, runs_forms
 from bot.slack.asking import Asker, Body, Form, chosen, heard_at, of_click, of_submission, read_form
 from bot.slack.edge import Edge
@@ -19,6 +21,9 @@ from bot.slack.values import case_id_of
 Made = Callable[[int, Pressed, str], Any]
 ACTS: dict[str, tuple[Callable[..., Any], Made]] = {
     runs.APPROVE: (approve, lambda case, pressed, key: Approve(case, pressed.run, request_key=key)),
+    runs.DO_IT: (do_it, lambda case, pressed, key: DoIt(case, pressed.run, request_key=key)),
+    runs.STOP: (stop_run, lambda case, pressed, key: StopRun(case, pressed.run, request_key=key)),
+    runs.UNDO: (undo_run, lambda case, pressed, key: UndoRun(case, pressed.run, request_key=key)),
     runs_asked.YES: (
         answer_question,
         lambda case, pressed, key: AnswerQuestion(case, pressed.step, True, request_key=key),
@@ -95,7 +100,10 @@ async def refused(edge: Edge, ack: AsyncAck, body: Body) -> None:
     view = body["view"]
     asker, form = of_submission(body), read_form(view["private_metadata"])
     case_id, reason = case_id_of(form.case), chosen(view, "reason")
-    work = edge.run(asker, refuse, Refuse(case_id, form.run, reason, request_key=asker.key))
+    if view["callback_id"] == runs_forms.REFUSING:
+        work = edge.run(asker, refuse, Refuse(case_id, form.run, reason, request_key=asker.key))
+    else:
+        work = edge.run(asker, not_this, NotThis(case_id, form.run, reason, request_key=asker.key))
     await edge.submit(ack, asker, work, field="reason")
 
 
