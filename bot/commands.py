@@ -53,8 +53,11 @@ def init(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Every fault on standard output; 1 if there is one. Then what can hardly be meant, and after the line that says
     that all is well what is left to the defaults."""
+    from runbooks.added_steps import FAULTS
     from runbooks.policy import PolicyFaults, load, read_folder
 
+    if FAULTS:
+        raise StartFault("; ".join(FAULTS))
     try:
         policy = load(read_folder(arguments.folder))
     except PolicyFaults as faults:

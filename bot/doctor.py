@@ -22,6 +22,7 @@ from bot.settings import Settings, SettingsFault, read_secret
 from bot.slack.looking import Named, clock_against, look_at_slack
 from bot.start import StartFault
 from bot.web.sources import missing_secrets
+from runbooks.added_steps import FAULTS
 from runbooks.connectors import MissingVariable, resolve, variables_of
 from runbooks.ical import parse_ical
 from runbooks.policy import Policy, PolicyFaults, load, read_folder
@@ -55,7 +56,7 @@ async def look(settings: Settings, environment: Mapping[str, str], *, clock: Clo
 def _look_here(settings: Settings, environment: Mapping[str, str], now: datetime) -> tuple[list[Finding], _Seen | None]:
     proposed, of_folder = _folder(settings.policy)
     of_database, seen = _database(settings.database_url, proposed, now)
-    findings = [_tokens(settings), *of_folder, *of_database]
+    findings = [_tokens(settings), *map(wrong, FAULTS), *of_folder, *of_database]
     if seen:
         findings += [*_environment(seen.policy, environment), *_rotas(seen, now), *_roles(seen, now)]
         findings += [wrong(f"policy: {each}") for each in seen.policy.dead_ends]

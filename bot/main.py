@@ -47,6 +47,7 @@ from bot.slack.senders import senders
 from bot.start import StartFault, first_line
 from bot.web.app import build_app
 from bot.web.health import Reasons
+from runbooks.added_steps import FAULTS
 from runbooks.calls import Caller
 from runbooks.policy import PolicyFaults, load, read_folder
 from store.models import PolicyInForce
@@ -256,6 +257,7 @@ async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str
     """Runs the service until SIGTERM or SIGINT; SIGHUP reads the policy folder again."""
     set_up_logs(settings)
     check_slack(settings)
+    check_added_steps()
     async with stopping_signals() as stopping, Service(settings, environment=environment) as service:
         reading: set[asyncio.Task[None]] = set()
 
@@ -269,6 +271,12 @@ async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str
         log.info("listening", extra={"url": service.url})
         await stopping.wait()
         log.info("stopping")
+
+
+def check_added_steps() -> None:
+    """Raises `StartFault` for kinds of step that other packages add and that cannot be used."""
+    if FAULTS:
+        raise StartFault("; ".join(FAULTS))
 
 
 def check_slack(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from runbooks.added_steps import ADDED
 from runbooks.contracts import MACHINE_MODES, OTHER
 from runbooks.faults import Fault
 from runbooks.folder import RUNBOOK_PLACES, Folder, is_misspelt, reachable_runbooks, texts
@@ -89,6 +90,8 @@ _RUNBOOK = {
     "steps.*.ask.who": TOLD,
     "steps.*.assign.role": ACTOR,
     "steps.*.run": RUNBOOK,
+    **{f"steps.*.{name}.connector": CONNECTOR for name in ADDED},
+    **{f"steps.*.{name}.request.connector": CONNECTOR for name in ADDED},
 }
 
 

@@ -1,11 +1,12 @@
 """A runbook: typed inputs, who may press it, and its steps (`runbooks/NAME.yml`)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr, StringConstraints
 from pydantic.dataclasses import dataclass
 
+from runbooks.added_steps import ADDED, load
 from runbooks.fields import (
     ASKER,
     CASE,
@@ -28,7 +29,7 @@ from runbooks.request import STRICT, Request, Retry
 
 BEFORE_A_RUN = (EVENT, CASE, ASKER)
 IN_A_RUN = (EVENT, CASE, ASKER, INPUTS, STEPS)
-STEP_KINDS = (
+OWN_KINDS = (
     "request",
     "replay",
     "retry_failed",
@@ -158,6 +159,24 @@ class Step:
         return next(kind for kind in STEP_KINDS if getattr(self, kind) is not None)
 
 
+def _with_added(step: Any) -> Any:
+    """The step with a field for each kind that another package adds."""
+    load(frozenset(step.__pydantic_fields__))
+    if not ADDED:
+        return step
+    fields: dict[str, Any] = {name: Annotated[kind.shape | None, sees(*IN_A_RUN)] for name, kind in ADDED.items()}
+    names: dict[str, Any] = {"__annotations__": fields, "__module__": __name__, "__doc__": step.__doc__}
+    made = type(step.__name__, (step,), names | dict.fromkeys(fields))
+    return dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)(made)
+
+
+if TYPE_CHECKING:
+    AnyStep = Step
+else:
+    AnyStep = _with_added(Step)
+STEP_KINDS = (*OWN_KINDS, *ADDED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Runbook:
     """The whole of one file. `allow` holds ACTORS, roles or `anyone`."""
@@ -172,5 +191,5 @@ class Runbook:
     warning: Annotated[TextField | None, sees(*BEFORE_A_RUN, INPUTS)] = None
     mode: Literal["live", "shadow"] = "live"
     for_each: Literal["event"] | None = None
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50)]
+    steps: Annotated[tuple[AnyStep, ...], Field(min_length=1, max_length=50)]
     on_failure: Literal["escalate", "undo", "stop"] = "escalate"

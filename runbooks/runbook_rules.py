@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from runbooks.added_steps import ADDED
 from runbooks.contract_rules import requests
 from runbooks.faults import Fault
 from runbooks.folder import Folder, matching, texts
@@ -24,7 +25,7 @@ def runbook_rules(source: Source) -> Iterator[Fault]:
     yield from _input_names(source)
     yield from _step_names(source)
     yield from written_twice(source, list(matching(source.root, "steps.*.name")))
-    for place in ("steps.*.request", "steps.*.undo.request"):
+    for place in ("steps.*.request", "steps.*.undo.request", *(f"steps.*.{name}.request" for name in ADDED)):
         yield from requests(source, place, needs_connector=True)
     count, by = source.root.find("approval", "count"), source.root.find("approval", "by")
     if count and by and by.items and isinstance(count.data, int) and count.data > len(by.items):
@@ -60,7 +61,7 @@ def _path(calls: dict[str, list[Node]], start: str, goal: str) -> list[str]:
 def _steps(source: Source) -> Iterator[Fault]:
     for step in matching(source.root, "steps.*"):
         yield from one_of(source, step, STEP_KINDS, "what the step does")
-        if "expect" in step.pairs and "request" not in step.pairs:
+        if "expect" in step.pairs and not {"request", *ADDED} & set(step.pairs):
             yield source.fault(
                 step.pairs["expect"][0], "expect stands beside a request only", "write when: … or add a request"
             )

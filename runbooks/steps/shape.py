@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from runbooks.fields import TreeField
 from runbooks.filling import Filled
 from runbooks.lengths import Length
 from runbooks.templates import Expression
@@ -107,18 +108,12 @@ class RunRunbook:
 
 
 Act = (
-    Call
-    | SendEvent
-    | SendFailed
-    | AwaitOutcome
-    | AwaitEvent
-    | RunCheck
-    | Tell
-    | AskPerson
-    | Give
-    | Pause
-    | RunRunbook
+    Call | SendEvent | SendFailed | AwaitOutcome | AwaitEvent | RunCheck | Tell | AskPerson | Give | Pause | RunRunbook
 )
+
+
+AddedAct = Call | RunCheck | Tell | Give
+"""What a kind of somebody else's may have done: nothing that waits."""
 
 
 class Judgement(StrEnum):
@@ -184,6 +179,9 @@ class Kind:
     plainly: Callable[[Any], str]
     changes: Callable[[Any], bool]
     judge: JudgeOf = judge_by_expect
+    shape: Any = TreeField
+    """What stands under its name in a runbook, as a pydantic type: by default anything, with texts in it that see what
+    a run sees. Only kinds that another package adds are read by it."""
 
 
 def always(_: Any) -> bool:

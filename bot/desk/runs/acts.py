@@ -28,8 +28,10 @@ from bot.rules.saying import What
 from runbooks.calendars import Calendar, add
 from runbooks.contracts import Check
 from runbooks.filling import fill
+from runbooks.steps import OWN
 from runbooks.steps.shape import (
     Act,
+    AddedAct,
     AskPerson,
     AwaitEvent,
     AwaitOutcome,
@@ -51,6 +53,9 @@ Acts = tuple[Act, Act]
 def carry_out(tx: Tx, going: Going, position: int, acts: Acts, names: tuple[Any, Any]) -> Errand | None:
     """Does it, or gives the errand that does."""
     clear, shown = acts
+    if going.step(position).kind not in OWN and not isinstance(clear, AddedAct):
+        fail(tx, going, position, f"a kind of step that was added cannot have {type(clear).__name__} done")
+        return None
     if isinstance(clear, Call) and isinstance(shown, Call):
         return send(tx, going, position, Sending(clear, shown, going.step(position), names[0]))
     if isinstance(clear, RunCheck):
