@@ -212,6 +212,7 @@ def test_a_notice_is_retried_and_its_case_resolved(visitor: Visitor) -> None:
     visitor.see("#thread-messages [data-ts]", "The retry went through with status 202")
     visitor.on_card("was not taken by marketing", "resolve")
     visitor.see("dialog[data-view-id]", "How was C-1 resolved?")
+    visitor.press("dialog label", "I have told the account manager.")
     visitor.press("dialog [data-submit]")
     visitor.see("#messages [data-ts]", "✅ P1 · C-1")
     visitor.see("#thread-messages [data-ts]", "resolved it")

@@ -270,7 +270,7 @@ async def test_an_id_that_a_person_has_closed_is_not_named_again(stage: Stage) -
     renewing(stage, "acc_1")
     await stage.advance(days=1, **CLOSES)
     await stage.press(ADA, "Resolve", on="C-1")
-    await stage.fill_in(ADA, reason="worked_around", note="Told them by phone.")
+    await stage.fill_in(ADA, reason="worked_around", note="Told them by phone.", confirm=["the account manager knows"])
     renewing(stage, "acc_1", "acc_2")
     await stage.advance(days=1)
     assert [case.title for case in stage.cases() if case.is_open] == ["1 never came: acc_2:2026-12-23"]

@@ -37,7 +37,7 @@ async def test_show_gives_the_card_without_its_buttons(stage: Stage) -> None:
 
 
 async def test_ack_note_and_resolve(stage: Stage) -> None:
-    ref = await stage.report()
+    ref = await stage.report(failure_mode="other")
     assert "You have it now, until" in await stage.type(FAY, f"/case ack {ref}")
     await stage.type(ZOE, f"/case note {ref} The customer called.")
     assert stage.thread(ref)[-1] == ":memo: *Zoe Without-A-Role*: The customer called."
@@ -75,7 +75,8 @@ async def test_fail_wants_a_reason_and_tells_the_accountable_role(stage: Stage) 
 
 
 async def test_reopen_starts_the_windows_again(stage: Stage) -> None:
-    ref = await stage.report()
+    ref = await stage.report(event={"refund_id": "re_1"})
+    stage.completes("re_1")
     await stage.type(FAY, f"/case resolve {ref}")
     await stage.advance(hours=5)
     await stage.type(FAY, f"/case reopen {ref} It failed again this noon.")

@@ -6,7 +6,7 @@ from tests.stories.company import ADA, BEN
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
 
-NOTICE = {"workflow": "renewal-notice", "failure_mode": "delivery_failed", "title": "No notice for acc_1"}
+NOTICE = {"workflow": "renewal-notice", "failure_mode": "stale", "title": "No notice since Friday"}
 """P1, and its route is on_call: Ben is told at opening."""
 
 
@@ -82,5 +82,5 @@ async def test_a_direct_message_that_is_gone_is_no_dead_letter(stage: Stage) -> 
     await stage.press(ADA, "Acknowledge", on=ref)
     await stage.press(ADA, "Resolve", on=ref)
     assert (await stage.fill_in(ADA, reason="fixed")).ok
-    assert [case.failure_mode for case in stage.cases()] == ["delivery_failed"]
+    assert [case.failure_mode for case in stage.cases()] == ["stale"]
     assert len([call for call in stage.slack.called("chat.update") if call.args["channel"] == page.channel]) <= 2

@@ -30,7 +30,8 @@ def verify(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 async def _a_case_from_its_opening_to_its_end(stage: Stage) -> str:
-    ref = await stage.report()
+    ref = await stage.report(event={"refund_id": "re_1"})
+    stage.completes("re_1")
     await stage.advance(minutes=11)
     await stage.press(FAY, "Acknowledge", on=ref)
     await stage.type(FAY, f"/case resolve {ref} fixed Paid by hand.")
@@ -59,7 +60,7 @@ async def test_the_record_of_a_whole_case_holds(stage: Stage, verify: Verify) ->
     code, said = await verify()
     assert code == 0
     assert re.fullmatch(r"ok: every entry holds \(\d+ in 3 chains\)\n", said)
-    assert await verify("--case", ref) == (0, "ok: every entry holds (9 in 1 chain)\n")
+    assert await verify("--case", ref) == (0, "ok: every entry holds (10 in 1 chain)\n")
     assert stage.actions(ref) == [
         "case.opened",
         "case.reminded",
@@ -69,6 +70,7 @@ async def test_the_record_of_a_whole_case_holds(stage: Stage, verify: Verify) ->
         "page.sent",
         "case.acknowledged",
         "case.noted",
+        "case.closing",
         "case.resolved",
     ]
 

@@ -148,7 +148,8 @@ async def test_a_snooze_silences_reminders_and_stops_no_clock(stage: Stage) -> N
 
 
 async def test_resolving_ends_it_all(stage: Stage) -> None:
-    ref = await stage.report(**LOST)
+    ref = await stage.report(**LOST, event={"refund_id": "re_1"})
+    stage.completes("re_1")
     await stage.press(FAY, "Acknowledge", on=ref)
     await stage.press(FAY, "Resolve", on=ref)
     submitted = await stage.fill_in(FAY, reason="fixed", note="Billing called back at last.")

@@ -78,7 +78,8 @@ async def test_what_became_due_while_the_process_was_down_happens_at_its_start(s
 
 @on_both_engines
 async def test_buttons_from_before_a_restart_still_work(stage: Stage) -> None:
-    ref = await stage.report(**LOST)
+    ref = await stage.report(**LOST, event={"refund_id": "re_1"})
+    stage.completes("re_1")
     await stage.advance(minutes=16)
     await stage.restart(minutes=1)
     await stage.press_in_dm(FAY, "Acknowledge")

@@ -44,7 +44,7 @@ async def _timed(doing: Awaitable[Any]) -> tuple[Any, float]:
 @pytest.fixture
 async def opened(stage: Stage) -> str:
     """A case that was there before it became slow."""
-    return await stage.report()
+    return await stage.report(failure_mode="other")
 
 
 @on_both_engines

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.parametrize("socket_mode", [True], ids=["socket"])
 
 async def test_a_case_from_its_opening_to_its_end(stage: Stage) -> None:
     assert stage.slack.request_url is None
-    ref = await stage.report(failure_mode="outcome_missing")
+    ref = await stage.report(failure_mode="outcome_missing", event={"refund_id": "re_1"})
+    stage.completes("re_1")
     await stage.advance(minutes=16)
     await stage.press_in_dm(FAY, "Acknowledge")
     assert "You have it now, until" in stage.told(FAY)

@@ -58,7 +58,7 @@ async def test_a_source_may_not_send_faster_than_its_rate_and_reads_when_to_try_
 
 async def test_a_storm_after_the_case_is_closed_opens_the_next_one(stage: Stage) -> None:
     first = await stage.report(**SAME)
-    await stage.type(FAY, f"/case resolve {first}")
+    await stage.type(FAY, f"/case fail {first} billing will not be back today")
     status, answer = await stage.post([SAME] * 50)
     assert status == 202
     await stage.settle()

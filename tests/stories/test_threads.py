@@ -104,7 +104,7 @@ async def test_a_mention_makes_the_thread_a_case(stage: Stage) -> None:
 
 
 async def test_a_mention_speaks_of_the_case_of_its_thread(stage: Stage) -> None:
-    ref = await stage.report()
+    ref = await stage.report(failure_mode="other")
     ts = stage.card(ref).ts
     await stage.say(FAY, BILLING, f"<@{BOT_USER}> ack", thread=ts)
     assert stage.case(ref).acknowledged_by == FAY
@@ -126,7 +126,7 @@ async def test_the_emoji_brings_a_button_and_the_button_the_form(stage: Stage) -
 
 
 async def test_eyes_take_the_case_and_a_tick_offers_to_resolve_it(stage: Stage) -> None:
-    ref = await stage.report()
+    ref = await stage.report(failure_mode="other")
     await stage.react(FAY, stage.card(ref), "eyes")
     assert stage.case(ref).acknowledged_by == FAY
     await stage.react(FAY, stage.card(ref), "white_check_mark")
