@@ -15,10 +15,11 @@ from bot.clock import MovableClock
 from bot.main import Service
 from bot.sandbox.company.automations import Automations
 from bot.sandbox.company.stories import STORIES, Stage
-from bot.sandbox.company.systems import Mode, System
+from bot.sandbox.company.systems import SILENT, Mode, System
 from bot.sandbox.workspace import SlackStandIn
 from store.contract_models import Expected
 from store.models import Case, Timer
+from store.run_models import Run, RunApproval, RunStep
 
 FIRST = (
     "Press *Start* at story 1. A property is renamed, forty renewals do not fit, and one card with an owner, a "
@@ -32,6 +33,24 @@ DEADLINES = {
     "resolution": "a reminder, or an escalation because it is not resolved",
     "snooze": "a snooze ends",
 }
+_AWAITED = (
+    (
+        "an outcome that did not come is missing",
+        select(func.min(col(Expected.due_at))).where(col(Expected.due_at).is_not(None)),
+    ),
+    (
+        "a step of a runbook has waited long enough",
+        select(func.min(col(RunStep.until_at)))
+        .join(Run, col(Run.id) == col(RunStep.run_id))
+        .where(col(RunStep.state) == "waiting", col(Run.ended_at).is_(None)),
+    ),
+    (
+        "nobody has said yes to a runbook: the next ones are asked",
+        select(func.min(col(RunApproval.expires_at)))
+        .join(Run, col(Run.id) == col(RunApproval.run_id))
+        .where(col(RunApproval.answer) == "", col(Run.state) == "approving"),
+    ),
+)
 
 
 class Refusal(Exception):
@@ -98,7 +117,7 @@ class Panel:
     async def _break(self, asked: dict[str, Any]) -> None:
         system = self.systems[asked["name"]]
         system.mode = Mode(asked["mode"])
-        if system.mode is not Mode.LOSE_CALLBACKS:
+        if system.mode not in SILENT:
             await system.call_back_late()
 
     async def _move(self, asked: dict[str, Any]) -> None:
@@ -139,7 +158,7 @@ class Panel:
 
 
 def _next_due(session: Session) -> tuple[datetime, str] | None:
-    """The next deadline of an open case or of an awaited outcome, and what happens then."""
+    """The next deadline of an open case, an awaited outcome or a run, and what happens then."""
     nearest = (
         select(col(Timer.due_at), col(Timer.kind), col(Case.id))
         .join(Case, col(Case.id) == col(Timer.case_id))
@@ -148,6 +167,7 @@ def _next_due(session: Session) -> tuple[datetime, str] | None:
         .limit(1)
     )
     found = [(at, f"C-{case_id}: {DEADLINES[kind]}") for at, kind, case_id in session.execute(nearest)]
-    awaited = select(func.min(col(Expected.due_at))).where(col(Expected.due_at).is_not(None))
-    at = session.execute(awaited).scalar()
-    return min([*found, *([(at, "an outcome that did not come is missing")] if at else [])], default=None)
+    for words, soonest in _AWAITED:
+        at = session.execute(soonest).scalar()
+        found += [(at, words)] if at else []
+    return min(found, default=None)

@@ -50,6 +50,16 @@ class Automations:
                 event_key=key,
             )
 
+    async def miss_context(self, ticket_id: str, contact_id: str) -> None:
+        """A ticket that came without its customer: whoever reads the help desk's tickets reports it."""
+        await self._report(
+            workflow="support-triage",
+            failure_mode="missing_context",
+            subject=contact_id,
+            title=f"Ticket {ticket_id} does not say whose it is",
+            event={"ticket_id": ticket_id, "contact_id": contact_id},
+        )
+
     async def _send(self, system: str, path: str, body: Mapping[str, Any], *, key: str) -> str | None:
         """Sends it; None, or what went wrong in words."""
         try:

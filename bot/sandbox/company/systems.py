@@ -24,8 +24,12 @@ class Mode(StrEnum):
     FAIL = "fail"
     SLOW = "slow"
     LOSE_CALLBACKS = "lose_callbacks"
+    LEAVE_LYING = "leave_lying"
     SEND_TWICE = "send_twice"
 
+
+SILENT = (Mode.LOSE_CALLBACKS, Mode.LEAVE_LYING)
+"""In these nobody is told how it ended."""
 
 SLOW_SECONDS = 12.0
 """Longer than any contract of the example company waits; the work is done all the same."""
@@ -40,6 +44,8 @@ class System:
     mode: Mode = Mode.OK
     refuses: int | None = None
     """It knows nobody's credentials any more, and answers with this status."""
+    forgets: int = 0
+    """So many of the next things that it says yes to it does not do."""
     requests: int = 0
     last: str = ""
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -48,7 +54,7 @@ class System:
     changed: Callable[[], None] = lambda: None
 
     async def call_back_late(self) -> None:
-        """Makes the callbacks that were lost."""
+        """Does what was left lying, and makes the callbacks that were lost."""
         lost, self.lost = self.lost, []
         for call in lost:
             await call()
@@ -115,15 +121,23 @@ def billing(system: System, callback: Callback) -> web.Application:
         refund_id = str(asked["refund_id"])
         if refund_id in system.kept:
             return web.json_response({"code": "already_refunded", **system.kept[refund_id]}, status=409)
-        system.kept[refund_id] = {"refund_id": refund_id, "amount_cents": asked["amount_cents"], "state": "completed"}
-        await _call_back(system, callback, system.kept[refund_id])
+        system.kept[refund_id] = {"refund_id": refund_id, "amount_cents": asked["amount_cents"], "state": "pending"}
+        if system.mode is Mode.LEAVE_LYING:
+            system.lost.append(partial(pay, refund_id))
+        else:
+            await pay(refund_id)
         return web.json_response(system.kept[refund_id], status=201)
+
+    async def pay(refund_id: str) -> None:
+        system.kept[refund_id]["state"] = "completed"
+        await _call_back(system, callback, system.kept[refund_id])
 
     async def call_again(request: web.Request) -> web.Response:
         kept = system.kept.get(request.match_info["id"])
         if kept is None:
             return web.json_response({"error": "no such refund"}, status=404)
-        await callback(kept)
+        if kept["state"] == "completed":
+            await callback(kept)
         return web.json_response({"callback": "sent"}, status=202)
 
     return application(
@@ -142,6 +156,9 @@ def marketing(system: System, callback: Callback) -> web.Application:
     async def notice(request: web.Request) -> web.Response:
         asked = await request.json()
         account = str(asked["account"])
+        if system.forgets:
+            system.forgets -= 1
+            return web.json_response({"accepted": account}, status=202)
         system.kept[account] = {"account_id": account, "due": asked.get("due"), "state": "sent"}
         await _call_back(system, callback, {"account_id": account, "renewal_date": asked.get("due"), "state": "sent"})
         return web.json_response({"accepted": account}, status=202)

@@ -14,6 +14,7 @@ const MODES = [
   ["fail", "Fails"],
   ["slow", "Is slow"],
   ["lose_callbacks", "Loses callbacks"],
+  ["leave_lying", "Leaves work lying"],
   ["send_twice", "Sends twice"],
 ];
 const LEAPS = [
