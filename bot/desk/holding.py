@@ -22,7 +22,8 @@ def misfit(policy: Policy, workflow: str, admission: Admission, content: Mapping
 def held_report(
     by: Actor, workflow: str, admission: Admission, found: Misfit | None, content: Mapping[str, Any], event_id: int
 ) -> Report:
-    """One case per workflow and kind of misfit, or per precondition: not one per event."""
+    """One case per workflow and kind of misfit, or per precondition: not one per event. What a precondition holds is
+    about whom its first event is about, so that a runbook can ask for them."""
     mode = admission.failure_mode or "other"
     kind = found.kind if found else admission.because
     return Report(
@@ -31,6 +32,7 @@ def held_report(
         failure_mode=mode,
         title=found.title if found else _sentence(admission.because),
         detail=_detail(admission, found),
+        subject=None if found else admission.subject,
         event=content,
         event_id=event_id,
         dedup_key=f"{mode}:{kind[:300]}",
@@ -56,7 +58,7 @@ def contradiction_report(
 
 
 def _detail(admission: Admission, found: Misfit | None) -> str:
-    held = "Events are held in quarantine until they are released; nothing was delivered."
+    held = "Such events are held in quarantine, and none of them is delivered until somebody releases it."
     return "\n".join([*(found.lines if found else [_sentence(admission.because)]), held])
 
 

@@ -202,7 +202,8 @@ async def test_the_list_says_what_is_held_where_and_what_is_not(stage: Stage) ->
 async def test_a_ticket_without_context_gets_it_in_the_form_and_goes_out(stage: Stage) -> None:
     ticket = {"ticket_id": "T-91", "contact_id": "con_1", "tier": "growth"}
     answer = await send(stage, "events", "support-triage", ticket)
-    assert (answer["status"], stage.case("C-1").failure_mode) == ("quarantined", "missing_context")
+    case = stage.case("C-1")
+    assert (answer["status"], case.failure_mode, case.subject) == ("quarantined", "missing_context", "con_1")
     because = "precondition 'the customer is known' is not met: event.account_id is missing"
     assert because in stage.card("C-1").shown
     await open_case(stage, CLEO)
