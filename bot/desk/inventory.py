@@ -4,13 +4,14 @@ it does. What the contract says, beside what happened."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlmodel import Session
 
 from bot.desk.people import Reach, reach_at
+from bot.desk.runs.proposals import Share, accepted_shares
 from bot.rules.routing import Terms, terms
 from runbooks.contracts import OTHER, Contract
 from runbooks.policy import Policy
@@ -19,6 +20,8 @@ from store.queries.workflows import Figures, connectors_held, figures
 
 COUNTED = timedelta(days=7)
 """What the success rate is of."""
+PROPOSED = timedelta(days=30)
+"""What the share of accepted proposals is of."""
 
 
 class State(StrEnum):
@@ -48,9 +51,21 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposals:
+    """How many of a runbook's proposals were accepted. `mode`: what it is in now."""
+
+    runbook: str
+    title: str
+    mode: str
+    accepted: int
+    proposed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A workflow. `reached` has each role that it names, and whom telling it reaches now; `held` are the events in
-    quarantine and those that wait for a connector, `held_by` is why that one is held."""
+    quarantine and those that wait for a connector, `held_by` is why that one is held. `proposals` are those of the
+    runbooks that have made some."""
 
     contract: Contract
     state: State
@@ -59,6 +74,7 @@ class Line:
     figures: Figures
     paths: tuple[Path, ...]
     reached: Mapping[str, Reach]
+    proposals: tuple[Proposals, ...] = ()
 
 
 def inventory(session: Session, policy: Policy, *, at: datetime, only: Sequence[str] | None = None) -> list[Line]:
@@ -66,8 +82,16 @@ def inventory(session: Session, policy: Policy, *, at: datetime, only: Sequence[
     names = sorted(name for name in policy.workflows if only is None or name in only)
     counted = figures(session, names, since=at - COUNTED)
     held = connectors_held(session)
+    shares = accepted_shares(session, names, at - PROPOSED)
     known: dict[str, Reach] = {}
-    return [_line(session, policy, policy.workflows[name], counted[name], held, known, at) for name in names]
+    lines = [_line(session, policy, policy.workflows[name], counted[name], held, known, at) for name in names]
+    return [replace(line, proposals=_proposals(policy, shares[line.contract.workflow])) for line in lines]
+
+
+def _proposals(policy: Policy, shares: Mapping[str, Share]) -> tuple[Proposals, ...]:
+    """Of runbooks that there still are."""
+    there = [policy.runbooks[name] for name in sorted(shares) if name in policy.runbooks]
+    return tuple(Proposals(each.name, each.title, each.mode, *shares[each.name]) for each in there)
 
 
 def _line(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlmodel import Session
 
-from bot.desk.inventory import COUNTED, Line, Named, Path, State, inventory
+from bot.desk.inventory import COUNTED, PROPOSED, Line, Named, Path, State, inventory
 from bot.slack.asking import Asker
 from bot.slack.edge import Edge
 from bot.slack.facts import names
@@ -19,6 +19,7 @@ from bot.slack.words import Names, cut, date, one_line, percent, quote, spoken
 MARKS = {State.STALE: "🟠", State.HELD: "🟡", State.OPEN_CASES: "🔴", State.HEALTHY: "🟢"}
 PATH = 700
 PATHS_AT_ONCE = 4
+MOST_PROPOSALS = 10
 Read = tuple[list[Line], Names, Rolled | None]
 
 
@@ -96,6 +97,7 @@ def _one(line: Line, known: Names, rolled: Rolled) -> Told:
         header(f"{MARKS[line.state]} {one_line(contract.title, 120)}"),
         *([section(quote(contract.purpose, 500))] if contract.purpose else []),
         fields(list(_facts(line, known))),
+        *([section("\n".join(_proposals(line)))] if line.proposals else []),
         *rollout_blocks(rolled),
         section(f"*Where its failures go* ({len(paths)})"),
         *(section("\n".join(paths[at : at + PATHS_AT_ONCE])) for at in range(0, len(paths), PATHS_AT_ONCE)),
@@ -119,6 +121,15 @@ def _facts(line: Line, known: Names) -> Iterator[str]:
     if terms := _awaited(line):
         yield f"*Expected*\n{terms}"
     yield f"*Waits for somebody*\n{line.figures.quarantined} in quarantine, {line.figures.unmatched} unmatched outcomes"
+
+
+def _proposals(line: Line) -> list[str]:
+    """How often somebody said Do it to what a runbook proposed: when that is always, it may go live."""
+    return [
+        f":bulb: {each.accepted} of {each.proposed} proposals of {quote(each.title, 120)} were accepted in "
+        f"{PROPOSED.days} days{'; it is live now' if each.mode == 'live' else ''}"
+        for each in line.proposals[:MOST_PROPOSALS]
+    ]
 
 
 def _awaited(line: Line) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bot.desk.inventory import COUNTED, Named, State
+from bot.desk.inventory import COUNTED, PROPOSED, Named, State
 from bot.desk.rollouts import COMPARED
 from bot.desk.rollouts import STATES as EVENT_STATES
 
@@ -95,6 +95,14 @@ _METRIC = _exactly(
     pending=_count("Under way, or waiting for its outcome"),
     success_rate=_or_null(_described(_SHARE, "succeeded of came; null where nothing came")),
 )
+_PROPOSALS = _exactly(
+    f"What a runbook proposed in shadow in the last {PROPOSED.days} days, and how much of it somebody said yes to",
+    runbook=_text(),
+    mode=_one_of(("shadow", "live"), "What the runbook is in now"),
+    days=_count(),
+    accepted=_count(),
+    proposed=_count(),
+)
 _DOING: dict[str, Schema] = {
     "exception_paths": _list(_PATH),
     "people": _by_name(_PEOPLE, "By role: whom telling it reaches now"),
@@ -107,6 +115,7 @@ _DOING: dict[str, Schema] = {
     "unmatched_outcomes": _count(),
     "last_event_at": _or_null(_INSTANT),
     "metric": _METRIC,
+    "proposals": _list(_PROPOSALS),
 }
 WORKFLOWS = _exactly(
     at=_INSTANT, workflows=_list(_exactly("A contract in force, and how it does", **_CONTRACT, **_DOING))

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.context import Context
-from bot.desk.inventory import COUNTED, Line, Path, inventory
+from bot.desk.inventory import COUNTED, PROPOSED, Line, Path, inventory
 from bot.desk.people import members, person_on_call
 from bot.web.answers import answer
 from bot.web.sources import Gate
@@ -114,6 +114,16 @@ def _doing(line: Line) -> dict[str, Any]:
         "unmatched_outcomes": figures.unmatched,
         "last_event_at": figures.last_event_at,
         "metric": metric | {"success_rate": figures.rate},
+        "proposals": [
+            {
+                "runbook": each.runbook,
+                "mode": each.mode,
+                "days": PROPOSED.days,
+                "accepted": each.accepted,
+                "proposed": each.proposed,
+            }
+            for each in line.proposals
+        ],
     }
 
 
