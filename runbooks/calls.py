@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,7 @@ from runbooks.striking import longest_form, struck_out, struck_out_of
 
 KEPT_BYTES = 50 * 1024
 """So much of an answer is read and kept."""
+LONGEST_RETRY_AFTER = timedelta(hours=1)
 UTF_8 = "utf-8"
 _ENCODINGS = frozenset(
     {UTF_8, "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252", "cp1252", "utf-16"}
@@ -49,6 +51,13 @@ class Answer:
     def as_names(self) -> dict[str, Any]:
         """The answer as expressions see it (`response`)."""
         return {"status": self.status, "headers": dict(self.headers), "body": self.body}
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """Retry-After in seconds (RFC 9110, section 10.2.3), an hour at the most; its date form is not read."""
+        said = self.headers.get("retry-after", "")
+        is_number = said.isascii() and said.isdigit() and len(said) < 9
+        return min(timedelta(seconds=int(said)), LONGEST_RETRY_AFTER) if is_number else None
 
 
 class Caller:

@@ -65,7 +65,7 @@ class Attempted:
 def attempted(tx: Tx, came: Sequence[Attempted]) -> list[None]:
     """Keeps the evidence and moves each delivery on: held with its connector, to the sending, to another try, to be
     verified, or to its end, which its case is told. An answer that comes after another process took the delivery over
-    changes nothing."""
+    changes nothing. A probe that could not even be asked with leaves its turn to the next one."""
     locked = tx.session.connection().execute(_LOCKED, {"ids": [each.claimed.id for each in came]})
     rows = {row.id: row for row in locked}
     mine = [each for each in came if _is_mine(each, rows.get(each.claimed.id))]
@@ -81,6 +81,9 @@ def attempted(tx: Tx, came: Sequence[Attempted]) -> list[None]:
             endings.append(_ending(row, each, key))
     _write(tx, moves)
     _follow(tx, endings)
+    for each in mine:
+        if each.claimed.is_probe and not each.request:
+            connectors.ask_now(tx, each.claimed.connector)
     connectors.tell(tx, heard.values())
     return [None] * len(came)
 

@@ -35,7 +35,8 @@ NAMED_IN_LINE = 10
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a census was answered. `ids` None: it could not be asked, `because` of that, and `may_pass` says whether
-    another try may help; `fault` is one of the contract. `share` (0 to 1) is the jitter of the next wait."""
+    another try may help (not before `retry_after`); `fault` is one of the contract. `share` (0 to 1) is the jitter of
+    the next wait."""
 
     due: DueBaseline
     connector: str
@@ -44,6 +45,7 @@ class Asked:
     may_pass: bool = False
     fault: str | None = None
     share: float = 1.0
+    retry_after: timedelta | None = None
 
 
 def counted(tx: Tx, asked: Asked) -> None:
@@ -72,7 +74,9 @@ def counted(tx: Tx, asked: Asked) -> None:
 def _put_off(tx: Tx, row: Baseline, asked: Asked) -> bool:
     made = row.attempts + 1
     ends_at = tx.now + LONGEST_TRYING
-    again_at = next_attempt_at(BACKOFF, made=made, now=tx.now, share=asked.share, retry_after=None, key_ends_at=ends_at)
+    again_at = next_attempt_at(
+        BACKOFF, made=made, now=tx.now, share=asked.share, retry_after=asked.retry_after, key_ends_at=ends_at
+    )
     if again_at is None or not asked.may_pass:
         return False
     change(tx, row.workflow, row.kind, attempts=made, again_at=again_at)

@@ -28,7 +28,7 @@ from runbooks import contracts
 from runbooks.policy import Policy
 from store.closing_models import Check, Closing
 from store.models import Case, Event
-from store.queries.quarantine import held_of_cases
+from store.queries.quarantine import held_of_cases, misfit_of_case
 from store.sealing import desk_key, keyed
 
 LEASE = timedelta(seconds=90)
@@ -77,7 +77,8 @@ def question(session: Session, policy: Policy, case: Case, check: contracts.Chec
     """The check, about this case as it is now. Of an event whose subject was erased, nothing is seen."""
     event, removed = _event_of(session, case)
     held = held_of_cases(session, [case.id]).get(case.id, 0)
-    names = {"event": restored(event, removed), "case": case_names(case, quarantined=held), "now": now}
+    about = case_names(case, quarantined=held, misfit=misfit_of_case(session, case.id))
+    names = {"event": restored(event, removed), "case": about, "now": now}
     return Question(check, policy, names, event, removed, case.is_drill)
 
 

@@ -21,6 +21,7 @@ from runbooks.differences import changed_parts, differences, workflow_of
 from runbooks.policy import Policy
 from store.contract_models import Trigger
 from store.models import Case, Event, PolicyInForce
+from store.queries.quarantine import misfit_of_case
 
 LOOKS_BACK = timedelta(days=30)
 SAMPLE = 2_000
@@ -130,15 +131,20 @@ def _is_held(policy: Policy, workflow: str, content: Mapping[str, Any], now: dat
     return admission.verdict is Verdict.QUARANTINE
 
 
-def _with_events(session: Session, cases: Sequence[Case]) -> Iterator[tuple[Case, Mapping[str, Any]]]:
-    """Each case with the event that it was opened with; an empty one where there is none, or it was erased."""
+def _with_events(
+    session: Session, cases: Sequence[Case]
+) -> Iterator[tuple[Case, Mapping[str, Any], Mapping[str, str] | None]]:
+    """Each case with the event that it was opened with (an empty one where there is none, or it was erased), and how an
+    event of it missed its schema."""
     for start in range(0, len(cases), AT_ONCE):
         some = cases[start : start + AT_ONCE]
         events = dict(_contents(session, [case.event_id for case in some if case.event_id is not None]))
-        yield from ((case, events.get(case.event_id or 0, {})) for case in some)
+        yield from ((case, events.get(case.event_id or 0, {}), misfit_of_case(session, case.id)) for case in some)
 
 
-def _goes_elsewhere(before: Policy, after: Policy, case: Case, event: Mapping[str, Any]) -> bool:
+def _goes_elsewhere(
+    before: Policy, after: Policy, case: Case, event: Mapping[str, Any], misfit: Mapping[str, str] | None
+) -> bool:
     about = {
         "title": case.title,
         "subject": case.subject,
@@ -146,7 +152,10 @@ def _goes_elsewhere(before: Policy, after: Policy, case: Case, event: Mapping[st
         "state": "queued",
         "workflow": case.workflow,
         "failure_mode": case.failure_mode,
+        "risk": case.risk,
         "opened_at": case.opened_at,
+        "quarantined": int(misfit is not None),
+        **({"misfit": dict(misfit)} if misfit else {}),
     }
     names = {"event": event, "case": about, "now": case.opened_at}
     was, now = (

@@ -275,6 +275,7 @@ def _put_case(tx: Tx, seen: Listened) -> int:
         failure_mode="delivery_failed",
         title=title,
         detail=detail,
+        next_step=_next_step(seen),
         dedup_key=f"connector:{seen.connector}:{seen.circuit.state}",
     )
     case_id, is_new = report_one(tx, report)
@@ -296,6 +297,15 @@ def _title(seen: Listened) -> str:
     if seen.circuit.state is State.REFUSED:
         return f"{seen.connector} refuses our credentials: its events are held"
     return f"{seen.connector} does not answer: its events are held"
+
+
+def _next_step(seen: Listened) -> str:
+    if seen.circuit.state is State.REFUSED:
+        return f"Put right the credentials of {seen.connector}, then press Retry: what is held goes on by itself."
+    return (
+        f"See what is wrong with {seen.connector}. Nothing has to be sent by hand: what is held goes on by itself when "
+        "it answers; Retry asks it now."
+    )
 
 
 def _detail(tx: Tx, seen: Listened) -> str:

@@ -35,6 +35,7 @@ def held_report(
         subject=None if found else admission.subject,
         event=content,
         event_id=event_id,
+        is_held=True,
         dedup_key=f"{mode}:{kind[:300]}",
         misfit=found.as_names() if found else None,
     )
@@ -53,6 +54,7 @@ def contradiction_report(
         subject=admission.subject,
         event=content,
         event_id=event_id,
+        is_held=True,
         dedup_key=f"duplicate:{first}",
     )
 

@@ -53,6 +53,10 @@ class Report:
     misfit: Mapping[str, str] | None = None
     links: tuple[str, ...] = ()
     is_drill: bool = False
+    is_held: bool = False
+    """Its event is in quarantine."""
+    next_step: str | None = None
+    """What there is to do, where that is not what the contract says of the mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ def _came(key: bytes, report: Report, event_id: int) -> Came:
 
 
 def _prepare(tx: Tx, report: Report, event_id: int | None, known: _Routings) -> _Prepared:
+    contract = tx.policy.workflows.get(report.workflow)
     case = {
         "title": report.title,
         "subject": report.subject,
@@ -163,7 +168,9 @@ def _prepare(tx: Tx, report: Report, event_id: int | None, known: _Routings) -> 
         "workflow": report.workflow,
         "failure_mode": report.failure_mode,
         "opened_at": tx.now,
-        **({"quarantined": 1, "misfit": report.misfit} if report.misfit else {}),
+        "risk": contract.risk if contract else "medium",
+        "quarantined": int(report.is_held),
+        **({"misfit": report.misfit} if report.misfit else {}),
     }
     names = {"event": report.event or {}, "case": case, "now": tx.now}
     routing = _routed(tx, report, names, known)
@@ -250,6 +257,7 @@ def _opening(each: _Prepared) -> Opening:
         event_id=each.event_id,
         links=report.links,
         is_drill=report.is_drill,
+        next_step=report.next_step,
     )
 
 

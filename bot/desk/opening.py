@@ -43,6 +43,7 @@ class Opening:
     channel: str | None = None
     thread_ts: str | None = None
     is_drill: bool = False
+    next_step: str | None = None
     due_at: datetime | None = None
     """When it is to be resolved by, where somebody gave it a date."""
     follows_id: int | None = None
@@ -143,7 +144,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "fingerprint": opening.fingerprint,
         "policy_digest": tx.policy.digest,
         "contract_version": contract.version if contract else None,
-        "next_step": terms.next_step,
+        "next_step": opening.next_step or terms.next_step,
         "event_id": opening.event_id,
         "opened_at": tx.now,
         "opened_by": opening.by.id,

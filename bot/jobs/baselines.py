@@ -121,7 +121,8 @@ def _read(due: DueBaseline, name: str, rule: Census, answer: Answer) -> Asked:
         return Asked(due, name, None, answer.error, may_pass=True, share=share)
     if answer.status >= 300:
         may_pass = answer.status in (408, 425, 429) or answer.status >= 500
-        return Asked(due, name, None, f"it answered {answer.status}", may_pass=may_pass, share=share)
+        because, wait = f"it answered {answer.status}", answer.retry_after
+        return Asked(due, name, None, because, may_pass=may_pass, share=share, retry_after=wait)
     if answer.is_cut:
         why = f"its answer is larger than {MOST_READ // 1024 // 1024} MiB; ask it for the ids alone"
         return Asked(due, name, None, why)

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -38,7 +38,6 @@ STOPS_WITHIN = 10.0
 LONGEST_PATH = 2000
 ERASED = "the event is about somebody whose data was erased: it cannot be sent any more"
 KEY_TOO_OLD = "it may have arrived, and the receiver may not know its key any more: it could do it twice"
-LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 
 class Deliveries:
@@ -182,7 +181,7 @@ def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer, co
         _storable(because),
         random.random(),  # noqa: S311
         _heard(claimed, answer, verdict, connector),
-        _retry_after(answer),
+        answer.retry_after,
     )
 
 
@@ -280,9 +279,3 @@ def _verified(decision: Decision, status: int) -> tuple[Verdict, str]:
 def _is_unsure(status: int) -> bool:
     """429 and 5xx say nothing of what happened."""
     return status == 429 or status >= 500
-
-
-def _retry_after(answer: Answer) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3), an hour at the most; its date form is not read."""
-    said = answer.headers.get("retry-after", "")
-    return min(timedelta(seconds=int(said)), LONGEST_RETRY_AFTER) if said.isdigit() and len(said) < 9 else None

@@ -248,6 +248,18 @@ async def test_a_census_that_cannot_be_asked_is_tried_again_and_then_told(stage:
 
 
 @with_census
+async def test_a_census_is_asked_again_when_the_system_says(stage: Stage) -> None:
+    crm = stage.company["crm"]
+    crm.mode, crm.retry_after = Mode.FAIL, 1200
+    await stage.advance(days=1, hours=8)
+    assert crm.requests == 1
+    await stage.advance(minutes=19)
+    assert crm.requests == 1
+    await stage.advance(minutes=1)
+    assert crm.requests == 2
+
+
+@with_census
 async def test_a_census_that_is_answered_in_time_after_all_is_no_case(stage: Stage) -> None:
     stage.company["crm"].mode = Mode.FAIL
     await stage.advance(days=1, hours=8)

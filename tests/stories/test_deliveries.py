@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from bot.sandbox.company.systems import Mode
 from store.contract_models import ConnectorState, Trigger
-from store.models import Delivery
+from store.models import Attempt, Delivery
 from tests.stories.company import ADA, CLEO, FAY
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
@@ -169,6 +169,50 @@ async def test_two_replicas_send_one_probe(stage: Stage) -> None:
     assert len(billing.kept) == 20
 
 
+# --- a key that grew too old meanwhile
+
+
+@on_both_engines
+async def test_what_may_have_arrived_under_a_key_that_is_forgotten_is_asked_about(stage: Stage) -> None:
+    billing = stage.company["billing"]
+    billing.mode = Mode.FAIL
+    await send(stage, "refund", refunds(6))
+    await stage.advance(minutes=1)
+    arrived = billing.kept["re_1"] = {"refund_id": "re_1", "amount_cents": 1200, "state": "completed"}
+    billing.mode = Mode.OK
+    await stage.restart(hours=25)
+    await stage.advance(minutes=6)
+    assert states(stage) == {"delivered": 6}
+    assert billing.kept["re_1"] is arrived
+    assert purposes(stage, 1)[-2:] == ["finding", "verifying"]
+    assert purposes(stage, 2)[-3:] == ["finding", "sending", "verifying"]
+    assert sorted(billing.kept) == [f"re_{n}" for n in range(1, 7)]
+
+
+@on_both_engines
+async def test_where_nobody_can_be_asked_what_may_have_arrived_is_a_case(stage: Stage) -> None:
+    helpdesk = stage.company["helpdesk"]
+    helpdesk.mode = Mode.FAIL
+    await send(stage, "lead-routing", [LEAD | {"lead_id": f"l_{n}"} for n in range(6)])
+    await send(stage, "lead-routing", [LEAD | {"lead_id": f"m_{n}"} for n in range(3)])
+    assert [bool(purposes(stage, event_id)) for event_id in range(1, 10)] == [True] * 6 + [False] * 3
+    helpdesk.mode = Mode.OK
+    await stage.restart(hours=25)
+    await stage.advance(minutes=6)
+    assert states(stage) == {"failed": 6, "delivered": 3}
+    unsure = [case for case in stage.cases() if case.is_open]
+    assert len(unsure) == 6
+    assert "the receiver may not know its key any more: it could do it twice" in unsure[0].detail
+    assert len(helpdesk.kept) == 3
+
+
+def purposes(stage: Stage, event_id: int) -> list[str]:
+    """What the requests of an event's delivery were for."""
+    rows = select(col(Attempt.purpose)).join(Delivery, col(Delivery.id) == col(Attempt.delivery_id))
+    mine = rows.where(col(Delivery.event_id) == event_id).order_by(col(Attempt.id))
+    return stage.database.read_now(lambda session: list(session.execute(mine).scalars()))
+
+
 # --- a system that refuses who we are
 
 
@@ -189,6 +233,41 @@ async def test_refused_credentials_are_one_case_at_once_and_nothing_is_hammered(
     assert billing.requests <= 5
     assert states(stage) == {"delivering": 30}
     assert set(attempts(stage)) == {0}
+
+
+@on_both_engines
+async def test_a_single_event_that_is_forbidden_is_a_case_of_its_own_and_the_others_go_through(stage: Stage) -> None:
+    billing = stage.company["billing"]
+    billing.forbids = "re_1"
+    await send(stage, "refund", refunds(1))
+    (of_billing,) = stage.cases()
+    assert of_billing.title == "billing refuses our credentials: its events are held"
+    await send(stage, "refund", refunds(2, first=2))
+    assert billing.requests == 1
+    await stage.advance(minutes=11)
+    assert sorted(billing.kept) == ["re_2", "re_3"]
+    (alone,) = [case for case in stage.cases() if case.event_id == 1]
+    assert (alone.failure_mode, alone.is_open) == ("delivery_failed", True)
+    assert "it answered 403" in alone.detail
+    assert stage.case(of_billing.ref).resolution == "fixed_by_itself"
+    assert connector(stage, "billing") == "closed"
+    asked = billing.requests
+    await stage.advance(minutes=20)
+    assert billing.requests == asked
+
+
+async def test_its_case_says_what_to_do_about_it_and_not_what_the_contract_says_of_one_event(stage: Stage) -> None:
+    billing = stage.company["billing"]
+    billing.mode = Mode.FAIL
+    await send(stage, "refund", refunds(10))
+    await stage.advance(seconds=20)
+    (down,) = stage.cases()
+    assert "See what is wrong with billing. Nothing has to be sent by hand" in stage.card(down.ref).shown
+    assert "ask for the callback" not in stage.card(down.ref).shown
+    billing.mode, billing.refuses = Mode.OK, 401
+    await stage.advance(minutes=5)
+    refused = stage.cases()[-1]
+    assert "Put right the credentials of billing, then press Retry" in stage.card(refused.ref).shown
 
 
 async def test_retry_on_its_case_asks_at_once(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,24 @@ async def test_the_owner_releases_all_of_a_case_under_the_name_that_was_wanted(s
     ]
     assert not [button for button in stage.card("C-1").buttons if "Quarantine" in button]
     assert stage.broken() == []
+
+
+@on_both_engines
+async def test_rules_and_checks_see_how_it_misses_its_schema(empty_stage: Stage, folder: Path) -> None:
+    path = folder / "workflows" / "renewal-notice.yml"
+    rule = (
+        "routing: [{name: renamed, when: case.misfit.found == 'renewal_dt' and case.quarantined == 1, priority: P1}]\n"
+    )
+    check = "  - {name: it was the date, for: [schema_drift], expect: case.misfit.wanted == 'renewal_date'}\n"
+    path.write_text(path.read_text().replace("\nchecks:\n", f"\n{rule}\nchecks:\n{check}"))
+    await empty_stage.start()
+    await held(empty_stage)
+    (case,) = empty_stage.cases()
+    assert (case.route_rule, case.priority) == ("renamed", "P1")
+    await open_case(empty_stage, BEN)
+    await empty_stage.fill_in(BEN, which="all")
+    await empty_stage.type(BEN, f"/case resolve {case.ref} fixed the sender knows")
+    assert empty_stage.case(case.ref).state == "resolved"
 
 
 async def test_one_event_is_looked_at_masked_and_mended(stage: Stage) -> None:

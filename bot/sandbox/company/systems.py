@@ -46,6 +46,10 @@ class System:
     """It knows nobody's credentials any more, and answers with this status."""
     forgets: int = 0
     """So many of the next things that it says yes to it does not do."""
+    forbids: str | None = None
+    """It answers 403 to what names this."""
+    retry_after: int | None = None
+    """While it is down it says that so many seconds are to pass."""
     requests: int = 0
     last: str = ""
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -93,9 +97,12 @@ async def _health(_request: web.Request) -> web.Response:
 
 async def _answer(system: System, request: web.Request, handler: Handler) -> web.StreamResponse:
     if system.mode is Mode.FAIL:
-        return web.json_response({"error": f"{system.title} is down for maintenance"}, status=503)
+        headers = {"Retry-After": str(system.retry_after)} if system.retry_after else {}
+        return web.json_response({"error": f"{system.title} is down for maintenance"}, status=503, headers=headers)
     if system.refuses:
         return web.json_response({"error": "who are you?"}, status=system.refuses)
+    if system.forbids and system.forbids in f"{request.path} {await request.text()}":
+        return web.json_response({"error": "not yours"}, status=403)
     key = request.headers.get("Idempotency-Key")
     if key and key in system.answers:
         status, body = system.answers[key]
