@@ -34,6 +34,7 @@ from bot.desk.commands import (
     Snooze,
 )
 from bot.desk.commands import Outcome as Outcome
+from bot.desk.kept import digest_of
 from bot.desk.ongoing import Ongoing
 from bot.desk.people import reach
 from bot.desk.telling import cancel_pages, channel_line, direct, page, tell
@@ -44,7 +45,7 @@ from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.routing import AUTO_FIX
 from bot.rules.saying import What
-from bot.rules.texts import clean, digest_of
+from bot.rules.texts import clean
 from runbooks.calendars import add, next_opening
 from runbooks.lengths import Length, parse_length
 from store.models import PRIORITIES, Case, Note
@@ -227,7 +228,7 @@ def keep_note(tx: Tx, case: Case, text: str, *, message_ts: str | None = None) -
         raise Refused("empty", "The note is empty.", case_id=case.id)
     row = {"case_id": case.id, "at": tx.now, "author": tx.actor.id, "text": text, "message_ts": message_ts}
     add_new(tx.session, Note, [row], unique=["case_id", "message_ts"])
-    tx.record("case.noted", case_id=case.id, text_digest=digest_of(text), message_ts=message_ts)
+    tx.record("case.noted", case_id=case.id, text_digest=digest_of(tx, text), message_ts=message_ts)
     return text
 
 

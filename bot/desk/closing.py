@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 from bot.desk import clocks, lanes, postmortems
 from bot.desk.acting import allow, get_ongoing, roles_of_contract
 from bot.desk.contradicting import decide
+from bot.desk.kept import digest_of
 from bot.desk.ongoing import Ongoing, save
 from bot.desk.people import reach
 from bot.desk.runs import autofix
@@ -37,7 +38,7 @@ from bot.rules.lifecycle import State
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
-from bot.rules.texts import clean, digest_of
+from bot.rules.texts import clean
 from runbooks import contracts
 from runbooks.policy import Policy
 from store.closing_models import Check, Closing
@@ -330,7 +331,7 @@ def conclude(tx: Tx, going: Ongoing, wish: Wish, **evidence: Any) -> Said:
     if decided:
         decide(tx, case, wish.decision, by=wish.by)
     close(tx, going, State.RESOLVED, wish.reason)
-    digest = digest_of(wish.note) if wish.note else None
+    digest = digest_of(tx, wish.note) if wish.note else None
     decision: dict[str, Any] = {"decision": wish.decision} if decided else {}
     tx.record("case.resolved", case_id=case.id, reason=wish.reason, note_digest=digest, **decision, **evidence)
     facts = {"by": wish.by.id, "reason": REASONS[wish.reason], "note": wish.note}

@@ -94,7 +94,15 @@ def _keep(tx: Tx, judged: Sequence[Judged]) -> None:
 def _came(each: Judged) -> Came:
     came, admission = each.arrival, each.admission
     is_misfit = admission.verdict is Verdict.QUARANTINE
-    return Came(each.event_id, came.workflow, came.content, each.digest, subject=admission.subject, is_misfit=is_misfit)
+    return Came(
+        each.event_id,
+        came.workflow,
+        came.content,
+        each.digest,
+        subject=admission.subject,
+        is_misfit=is_misfit,
+        policy=each.applied.policy,
+    )
 
 
 def _report(tx: Tx, fresh: Sequence[Judged]) -> None:

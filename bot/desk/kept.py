@@ -30,7 +30,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """An event to be kept. `is_misfit`: what its schema does not declare is hidden as well."""
+    """An event to be kept. `is_misfit`: what its schema does not declare is hidden as well. `policy`: the one that it
+    goes by (None: that in force)."""
 
     event_id: int
     workflow: str
@@ -39,11 +40,14 @@ class Came:
     key: str | None = None
     subject: str | None = None
     is_misfit: bool = False
+    policy: Policy | None = None
 
 
 def keep(tx: Tx, many: Sequence[Came]) -> None:
     """Writes the events. A statement for all of them, and three more if something in them is sealed."""
-    parts = [hidden_of(tx.policy, each.workflow, each.content, is_misfit=each.is_misfit) for each in many]
+    parts = [
+        hidden_of(each.policy or tx.policy, each.workflow, each.content, is_misfit=each.is_misfit) for each in many
+    ]
     sealed = _seal(tx, [(each, part.removed) for each, part in zip(many, parts, strict=True) if part.removed])
     rows = []
     for each, part in zip(many, parts, strict=True):
@@ -81,6 +85,11 @@ def content_digest(key: bytes, content: Any) -> str:
     except rfc8785.CanonicalizationError:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return keyed(key, text)
+
+
+def digest_of(tx: Tx, text: str) -> str:
+    """The keyed digest of what somebody wrote, for the record: a short text could be guessed from a plain one."""
+    return keyed(desk_key(tx.session), text)
 
 
 def contents_of(session: Session, event_ids: Collection[int]) -> dict[int, dict[str, Any]]:

@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 
 from bot.desk.acting import Acting, begin, finish, name_of
 from bot.desk.commands import OnCase, Outcome
+from bot.desk.kept import digest_of
 from bot.desk.ongoing import Ongoing
 from bot.desk.opening import Opening, open_cases
 from bot.desk.tx import Tx
@@ -23,7 +24,7 @@ from bot.rules.postmortems import ACTION, ACTION_PRIORITY, MOST_ACTIONS, TOLD, C
 from bot.rules.refusals import Refused
 from bot.rules.routing import Routing, terms_of_action
 from bot.rules.saying import What
-from bot.rules.texts import clean, clean_line, digest_of
+from bot.rules.texts import clean, clean_line
 from runbooks.calendars import end_of_day
 from runbooks.policy import Policy
 from store.audit import chain_of
@@ -159,7 +160,7 @@ def _changed(tx: Tx, case: Case, before: PostMortem) -> Refused:
 def _keep(tx: Tx, before: PostMortem, summary: str, causes: str, actions: list[str]) -> None:
     """Keeps the texts; the record has their digests, so that they can be erased."""
     action = "post_mortem.written" if before.written_at is None else "post_mortem.changed"
-    digests: dict[str, Any] = {"summary_digest": digest_of(summary), "causes_digest": digest_of(causes)}
+    digests: dict[str, Any] = {"summary_digest": digest_of(tx, summary), "causes_digest": digest_of(tx, causes)}
     tx.record(action, case_id=before.case_id, version=before.version + 1, **digests, actions=actions)
     mine = update(PostMortem).where(col(PostMortem.case_id) == before.case_id)
     written = {"written_at": tx.now, "written_by": tx.actor.id, "summary": summary, "causes": causes}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from sqlmodel import col
 
 from bot.desk.acting import answer, answered, check_can_be_given, is_listed, name_of, roles_among
 from bot.desk.commands import Outcome, OverrideRota
+from bot.desk.kept import digest_of
 from bot.desk.people import find_role
 from bot.desk.tx import Tx
 from bot.rules.permissions import Act, Denied, Standing, may
@@ -97,6 +97,6 @@ def keep_calendar(tx: Tx, command: Fetched) -> bool:
     tx.session.execute(delete(RotaCalendar).where(col(RotaCalendar.address) == command.address))
     row = {"address": command.address, "text": command.text, "fetched_at": tx.now}
     tx.session.execute(insert(RotaCalendar), [row])
-    digest = hashlib.sha256(command.text.encode()).hexdigest()
+    digest = digest_of(tx, command.text)
     tx.record("rota.calendar_changed", address=command.address.partition("?")[0], digest=digest)
     return True

@@ -13,6 +13,7 @@ from sqlmodel import col
 from bot.desk.acting import answer, answered, check_may_open, get_ongoing, renew_if_working
 from bot.desk.commands import HeardReply, OpenByHand, OpenThread, Outcome, Reply
 from bot.desk.intake import report_policy_fault
+from bot.desk.kept import digest_of
 from bot.desk.ongoing import save
 from bot.desk.opening import Opening, open_cases
 from bot.desk.people import reach
@@ -22,7 +23,7 @@ from bot.rules.fingerprint import fingerprint
 from bot.rules.refusals import Refused
 from bot.rules.routing import Routing, route
 from bot.rules.saying import What
-from bot.rules.texts import LONGEST_TITLE, clean, clean_line, digest_of
+from bot.rules.texts import LONGEST_TITLE, clean, clean_line
 from store.ids import new_key
 from store.models import PRIORITIES, Case, Note
 from store.writing import add_new, change
@@ -161,7 +162,11 @@ def _keep_replies(tx: Tx, case: Case, replies: Sequence[Reply]) -> None:
         row = {"case_id": case.id, "at": reply.at, "author": reply.author, "text": text}
         rows.append(row | {"message_ts": reply.message_ts})
         tx.record(
-            "case.heard", case_id=case.id, author=reply.author, text_digest=digest_of(text), message_ts=reply.message_ts
+            "case.heard",
+            case_id=case.id,
+            author=reply.author,
+            text_digest=digest_of(tx, text),
+            message_ts=reply.message_ts,
         )
     if rows:
         add_new(tx.session, Note, rows, unique=["case_id", "message_ts"])

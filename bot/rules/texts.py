@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 
 LONGEST_TITLE = 200
@@ -22,8 +21,3 @@ def clean(text: str, *, most: int = LONGEST_TEXT) -> str:
 def clean_line(text: str, *, most: int = LONGEST_TITLE) -> str:
     """The text as one line."""
     return clean(" ".join(text[: 4 * most].split()), most=most)
-
-
-def digest_of(text: str) -> str:
-    """SHA-256 of a text, in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()

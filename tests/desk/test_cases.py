@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from datetime import datetime, timedelta
 from typing import Any
@@ -197,6 +198,7 @@ async def test_anyone_may_note_and_the_record_has_only_the_digest(story: Story) 
     assert len(note.text) == 40_000
     [entry] = await story.recorded(case_id, "case.noted")
     assert set(entry) == {"text_digest", "message_ts"}
+    assert entry["text_digest"] != hashlib.sha256(note.text.encode()).hexdigest()
 
 
 async def test_an_empty_note_is_refused(story: Story) -> None:
