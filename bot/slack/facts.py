@@ -67,8 +67,11 @@ class CardFacts:
 NOTHING = Possible(retry=False, replay=False)
 
 
-def card_facts(session: Session, policies: Policies, case_id: int, *, now: datetime) -> CardFacts:
-    """The facts of one card. Raises `LookupError` when there is no such case."""
+def card_facts(
+    session: Session, policies: Policies, case_id: int, *, now: datetime, named: Iterable[str] = ()
+) -> CardFacts:
+    """The facts of one card, or of a message about the case that names these people as well. Raises `LookupError` when
+    there is no such case."""
     case = session.get(Case, case_id)
     if case is None:
         raise LookupError(f"there is no case C-{case_id}")
@@ -82,7 +85,15 @@ def card_facts(session: Session, policies: Policies, case_id: int, *, now: datet
     tried = tried_last(session, case_id)
     runs = _runs(session, policies, case, of_case=policy, policy=now_policy, now=now)
     asked_by = [sent.asked_by if sent else None, tried.closing.asked_by if tried else None, case.overridden_by]
-    users = [person, case.acknowledged_by, case.opened_by, *asked_by, *(each.person for each in coming), *runs.people]
+    users = [
+        person,
+        case.acknowledged_by,
+        case.opened_by,
+        *asked_by,
+        *(each.person for each in coming),
+        *runs.people,
+        *named,
+    ]
     return CardFacts(
         case=case,
         names=names(session, now_policy, users),

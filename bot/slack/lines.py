@@ -255,7 +255,7 @@ def _approval_asked(facts: Facts) -> str:
     for_events = f" for {_events(events)}" if events else ""
     return (
         f":raised_hand: {facts.text('runbook', most=150)} waits for a yes of {facts.role('role')} ({people}) until "
-        f"{facts.at('until')}{for_events}.{_requests(facts)}"
+        f"{facts.at('until')}{for_events}; {facts.who('by')} asked for it.{_requests(facts)}"
     )
 
 

@@ -39,6 +39,11 @@ def _asked_to_send(facts: Facts) -> str:
     return f":arrows_counterclockwise: Your {verb} is on its way. Its thread will say what came of it."
 
 
+def _missing(facts: Facts) -> str:
+    missing = int(facts.given.get("missing") or 0)
+    return f" {missing} more {'yes is' if missing == 1 else 'yeses are'} missing." if missing else " It goes on now."
+
+
 SPOKEN: Mapping[What, Sentence] = {
     What.ACKNOWLEDGED: _taken,
     What.ASSIGNED: _assigned,
@@ -68,6 +73,12 @@ SPOKEN: Mapping[What, Sentence] = {
     What.RUN_STARTED: lambda f: (
         f":arrow_forward: You started {f.text('runbook', most=150)}. The card shows how far it is."
     ),
+    What.RUN_ANSWERED: lambda f: f":speech_balloon: You said {f.word('answer')} to {f.text('runbook', most=150)}.",
+    What.RUN_APPROVED: lambda f: f":+1: You said yes to {f.text('runbook', most=150)}.{_missing(f)}",
+    What.RUN_REFUSED: lambda f: f":-1: You said no to {f.text('runbook', most=150)}. Whoever asked for it is told.",
+    What.RUN_ACCEPTED: lambda f: f":arrow_forward: You said *Do it* to {f.text('runbook', most=150)}: it goes on now.",
+    What.RUN_UNDOING: lambda f: f":rewind: You have {f.text('runbook', most=150)} taken back. The card shows how far.",
+    What.RUN_STOPPED: lambda f: f":octagonal_sign: You stopped {f.text('runbook', most=150)}. What is done stays done.",
 }
 """What is missing here concerns nobody in person, and is said as the thread says it."""
 

@@ -218,7 +218,7 @@ def _whole(seen: RunSeen, names: Names, foreseen: Sequence[str], now: datetime) 
     if seen.run.upto_id is not None:
         lines.append(_counted(seen))
     lines += _steps(seen, names, now, ahead_too=seen.is_under_way and not foreseen)
-    lines += [f"• `{quote(request, REQUEST)}`" for request in foreseen[:REQUESTS]]
+    lines += [f"• {quote(request, REQUEST)}" for request in foreseen[:REQUESTS]]
     if len(foreseen) > REQUESTS:
         lines.append(f"• … and {len(foreseen) - REQUESTS} more")
     return cut("\n".join(lines), WHOLE)

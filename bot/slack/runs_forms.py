@@ -55,6 +55,7 @@ def start_form(form: Form, offered: Offered, names: Names) -> Block:
     runbook = offered.runbook
     warning = [section(f":warning: {quote(offered.warning, WARNING)}")] if offered.warning else []
     blocks = [
+        section(f"*{quote(runbook.title, 150)}*"),
         context(f"*{offered.ref}* {quote(offered.title, 150)}"),
         *warning,
         *(_input(name, field, offered.values.get(name)) for name, field in runbook.inputs.items()),
@@ -62,7 +63,7 @@ def start_form(form: Form, offered: Offered, names: Names) -> Block:
         section(_ahead(offered)),
         *(context(note) for note in _notes(offered, names)),
     ]
-    return modal(runbook.title, blocks, callback_id=STARTING, submit=label(runbook), metadata=form.kept())
+    return modal(label(runbook), blocks, callback_id=STARTING, submit=label(runbook), metadata=form.kept())
 
 
 def _ahead(offered: Offered) -> str:
@@ -192,6 +193,13 @@ def _given(inputs: Mapping[str, Any]) -> list[Block]:
     return [context("Given: " + " · ".join(given[:20]))] if given else []
 
 
+def _took(row: RunStep) -> str:
+    seconds = int((row.ended_at - row.started_at).total_seconds()) if row.ended_at else 0
+    if seconds < 1:
+        return ""
+    return f", took {seconds} s" if seconds < 120 else f", took {seconds // 60:,} min"
+
+
 def _attempt(step: RunStep, attempt: RunAttempt) -> Iterator[Block]:
     request = attempt.request
     undo = " (undo)" if attempt.purpose == "undo" else ""
@@ -207,10 +215,9 @@ def _attempt(step: RunStep, attempt: RunAttempt) -> Iterator[Block]:
 
 
 def _overview(found: Evidence) -> list[Block]:
-    """Each step that was begun, from when to when, and why it ended so."""
+    """Each step that was begun, when, how long it took, and why it ended so."""
     lines = []
     for _, row in sorted(found.seen.steps.items()):
-        ended = f" to {date(row.ended_at)}" if row.ended_at else ""
         because = f": {quote(row.because, 160)}" if row.because else ""
-        lines.append(f"{MARKS[row.state]} *{spoken(row.name)}* · {date(row.started_at)}{ended}{because}")
+        lines.append(f"{MARKS[row.state]} *{spoken(row.name)}* · {date(row.started_at)}{_took(row)}{because}")
     return [section(cut("\n".join(lines[-SHOWN:]), AHEAD))] if lines else []

@@ -136,9 +136,9 @@ class _Sending:
         return await self.context.desk.read(lambda session: proposal_facts(session, policies, number, message=owed.id))
 
     async def _facts(self, owed: Claimed) -> CardFacts:
-        case_id, now = _case_id(owed), self.context.clock.now()
+        case_id, now, named = _case_id(owed), self.context.clock.now(), people_in(owed.payload)
         return await self.context.desk.read(
-            lambda session: card_facts(session, self.context.policies, case_id, now=now)
+            lambda session: card_facts(session, self.context.policies, case_id, now=now, named=named)
         )
 
     async def _asked(self, owed: Claimed) -> Asked | None:
