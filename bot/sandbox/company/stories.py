@@ -93,7 +93,7 @@ STORIES = (
         "6 · A system is down",
         "Marketing is down, and an automation that delivers by itself reports what it could not. The case is P1: the "
         "person on call gets a direct message. Set Marketing to “OK” below, press *Retry* on the card, say yes to what "
-        "it will do, read its thread, then press *Resolve*.",
+        "it will do, read its thread, then press *Resolve*: the contract's checks run before the case closes.",
         "#revenue-ops",
         "C0REVOPS",
         "U0ADA",
