@@ -14,7 +14,8 @@ from sqlmodel import Session
 
 from bot.desk.runs.acts import carry_out, done, look
 from bot.desk.runs.approvals import waits_for_yes
-from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, record, send, take_in
+from bot.desk.runs.autofix import give_way
+from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in
 from bot.desk.runs.ending import end
 from bot.desk.runs.items import next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
@@ -24,6 +25,7 @@ from bot.desk.runs.unasked import overtaken, prepare
 from bot.desk.runs.waiting_for_yes import start_clock
 from bot.desk.runs.waking import LOOKS_AGAIN_IN
 from bot.desk.tx import Tx
+from bot.rules.routing import AUTO_FIX
 from runbooks.engine import Do, End, Over, Then, next_step
 from runbooks.steps import KINDS
 from runbooks.steps.shape import Call
@@ -93,32 +95,51 @@ def renew(tx: Tx, errands: Sequence[Errand]) -> None:
 
 def answered(tx: Tx, came: Sequence[Answered]) -> list[Errand | None]:
     """Takes in what errands came to, and gives each run's next one. An answer that comes after another process took
-    the run over changes nothing."""
+    the run over changes nothing of it."""
+    listen(tx, came)
     return [_alone(tx, each.errand.run_id, _taking_in(each)) for each in came]
 
 
 def _alone(tx: Tx, run_id: int, move: Callable[[Tx, Going], Errand | None]) -> Errand | None:
-    part = Tx(tx.session, tx.now, tx.actor, tx.policies)
+    part = tx.part()
     try:
         with savepoint(tx.session.connection(), "run"):
             going = load(part, run_id)
             errand = move(part, going) if going else None
-            part.flush()
-            return errand
     except (Stale, DBAPIError):
         raise
     except Exception as fault:
         log.exception("a run failed", extra={"run_id": run_id})
         _poisoned(tx, run_id, f"a fault of our own ({type(fault).__name__}), see the log")
         return None
+    tx.absorb(part)
+    return errand
 
 
 def _poisoned(tx: Tx, run_id: int, because: str) -> None:
-    """A run that cannot be carried on stops alone, and says so."""
+    """A run that cannot be carried on stops alone, and what follows from a failure follows. Where even that cannot be
+    done, it is on record, and a case that it was to fix takes its route."""
+    part = Tx(tx.session, tx.now, tx.actor, tx.policies)
+    try:
+        with savepoint(tx.session.connection(), "poisoned"):
+            if going := load(part, run_id):
+                end(part, going, End.FAILED, because)
+                save(part, going)
+            part.flush()
+    except (Stale, DBAPIError):
+        raise
+    except Exception:
+        log.exception("what follows from a failed run could not be done", extra={"run_id": run_id})
+        _stopped(tx, run_id, because)
+
+
+def _stopped(tx: Tx, run_id: int, because: str) -> None:
     tx.session.connection().execute(_STOPPED, {"_id": run_id, "_because": because, "_now": tx.now})
     row = tx.session.connection().execute(select(_RUNS).where(_RUNS.c.id == run_id)).one()
     if row.case_id is not None:
         tx.record("run.failed", case_id=row.case_id, run=run_id, runbook=row.runbook, because=because)
+        if row.cause == AUTO_FIX:
+            give_way(tx, row.case_id, because, runbook=row.runbook, tried=())
     else:
         tx.record("run.failed", workflow=row.workflow, run=run_id, runbook=row.runbook, because=because)
 
