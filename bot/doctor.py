@@ -21,6 +21,7 @@ from bot.main import check_slack
 from bot.settings import Settings, SettingsFault, read_secret
 from bot.slack.looking import Named, clock_against, look_at_slack
 from bot.start import StartFault
+from bot.system_findings import of_systems
 from bot.web.sources import missing_secrets
 from runbooks.added_steps import FAULTS
 from runbooks.connectors import MissingVariable, resolve, variables_of
@@ -103,7 +104,8 @@ def _of_session(session: Session, proposed: Policy | None, now: datetime) -> tup
         findings.append(clock_against("the database", theirs, now))
     finding, in_force = _in_force(session, proposed)
     policy = proposed or in_force
-    return [*findings, finding], _kept(session, policy, now) if policy else None
+    findings += [finding, *(of_systems(session, in_force) if in_force else ())]
+    return findings, _kept(session, policy, now) if policy else None
 
 
 def _is_at_version(session: Session) -> bool:

@@ -32,6 +32,7 @@ from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.checks import Checks
 from bot.jobs.deliveries import Deliveries
+from bot.jobs.health import HealthChecks
 from bot.jobs.outbox import Outbox
 from bot.jobs.policy import PolicyWatch
 from bot.jobs.runs import Runs
@@ -62,6 +63,7 @@ LOOKS_FOR_DRILLS_EVERY = 1.0
 RENEWS_LEASES_EVERY = 1.0
 LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
+LOOKS_AT_HEALTH_EVERY = 5.0
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -164,6 +166,7 @@ class Service:
             Loop("baselines", baselines.tick, baselines.next_due),
             Loop("runs", runs.tick, runs.next_due),
             Loop("leases", runs.renew, every=RENEWS_LEASES_EVERY),
+            Loop("health", HealthChecks(self.desk, caller, self._environment).tick, every=LOOKS_AT_HEALTH_EVERY),
             Loop("drills", lambda: drills.tick(self.desk), next_drill_due, every=LOOKS_FOR_DRILLS_EVERY),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),

@@ -5,24 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlmodel import Session, col
 
+from bot.desk.connector_words import detail_of, title_of
 from bot.desk.healing import News
 from bot.desk.healing import tell as tell_healed
 from bot.desk.intake import Report, report_one
 from bot.desk.ongoing import load, save
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
-from bot.rules.circuit import Circuit, Heard, State, Then, step
+from bot.rules.circuit import Circuit, Heard, State, Then, goes_down, step
+from bot.rules.health import speaks_for
 from bot.rules.rates import after, passes
 from bot.rules.saying import What
 from runbooks.connectors import variables_of
 from store.columns import Instant
-from store.contract_models import ConnectorState
+from store.contract_models import ConnectorHealth, ConnectorState
 from store.models import Case, Delivery
 from store.rows import Unless, insert_rows
 
@@ -59,6 +61,14 @@ class Result:
     retry_after: timedelta | None
 
 
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A system is down by its health path: since when, and what that answered."""
+
+    since_at: datetime
+    because: str
+
+
 @dataclass(slots=True)
 class Listened:
     """A connector within a transaction, and what became of it."""
@@ -73,6 +83,8 @@ class Listened:
     case_id: int | None
     workflow: str = ""
     is_to_tell: bool = False
+    down: Down | None = None
+    """What its health path says, where that is that it is down."""
 
     @property
     def is_shut_off(self) -> bool:
@@ -106,6 +118,10 @@ _FIRST_DUE = (
 _NEXT = select(_OPENS_AT, _FIRST_DUE)
 _ROWS = select(*(_TABLE.c[name] for name in _COLUMNS)).where(_NAMES)
 _LOCKED = _ROWS.order_by(_TABLE.c.connector).with_for_update()
+_HEALTH = ConnectorHealth.__table__  # type: ignore[attr-defined]
+_DOWN = select(_HEALTH.c.connector, _HEALTH.c.since_at, _HEALTH.c.because).where(
+    _HEALTH.c.connector.in_(bindparam("names", expanding=True)), _HEALTH.c.state == "down"
+)
 _ONE = update(_TABLE).where(_TABLE.c.connector == bindparam("_connector"))
 _FREE = _ONE.values(free_at=bindparam("_at", type_=Instant))
 _PROBED = _ONE.values(probe_at=bindparam("_at", type_=Instant))
@@ -181,7 +197,7 @@ def listen(tx: Tx, results: Sequence[Result]) -> dict[str, Listened]:
     is_well = all(each.heard is Heard.ANSWER for each in results)
     if is_well and all(each.circuit == Circuit() for each in found.values()):
         return found
-    found = _load(tx, _LOCKED, names)
+    found = _locked(tx, names)
     for each in results:
         if each.connector in found:
             _hear(tx, found[each.connector], each)
@@ -198,6 +214,14 @@ def _load(tx: Tx, statement: Any, names: Sequence[str]) -> dict[str, Listened]:
     return found
 
 
+def _locked(tx: Tx, names: Sequence[str]) -> dict[str, Listened]:
+    found = _load(tx, _LOCKED, names)
+    for name, since_at, because in tx.session.connection().execute(_DOWN, {"names": list(names)}):
+        if name in found:
+            found[name].down = Down(since_at, because)
+    return found
+
+
 def _hear(tx: Tx, seen: Listened, result: Result) -> None:
     taken = step(
         seen.circuit,
@@ -205,6 +229,7 @@ def _hear(tx: Tx, seen: Listened, result: Result) -> None:
         event_id=result.event_id,
         is_probe=result.is_probe,
         denied_before=result.denied_before,
+        is_down=seen.down is not None,
     )
     if taken.circuit.state is not seen.circuit.state:
         seen.since_at = tx.now
@@ -246,13 +271,39 @@ def tell(tx: Tx, heard: Iterable[Listened]) -> None:
     for seen in heard:
         if not seen.is_to_tell:
             continue
-        state = seen.circuit.state
-        if seen.was is not State.CLOSED and state is not seen.was and seen.case_id:
+        is_over = seen.circuit.state is State.CLOSED and seen.down is None
+        if seen.case_id and (is_over or not _is_of_its_kind(seen)):
             tell_healed(tx, [_back(tx, seen, seen.case_id)])
-        if state is State.CLOSED:
-            _keep_case(tx, seen, None)
-        else:
-            _keep_case(tx, seen, _put_case(tx, seen))
+        _keep_case(tx, seen, None if is_over else _put_case(tx, seen))
+
+
+def went_down(tx: Tx, connector: str) -> None:
+    """Its health path says so: one case, the one that its circuit has or would have."""
+    seen = _locked(tx, [connector])[connector]
+    taken = goes_down(seen.circuit)
+    if taken.then is Then.SHUT_OFF and taken.probe_in:
+        seen.circuit, seen.since_at = taken.circuit, tx.now
+        seen.probe_at, seen.because = tx.now + taken.probe_in, "its health path says that it is down"
+        tx.session.connection().execute(_WRITTEN, [_row(seen)])
+    _keep_case(tx, seen, _put_case(tx, seen))
+
+
+def came_up(tx: Tx, connector: str) -> None:
+    """Its health path answers well again. What is held goes on with an event that is asked about now; where nothing is
+    held, the case is over."""
+    seen = _locked(tx, [connector])[connector]
+    if seen.circuit.state is State.CLOSED and seen.case_id:
+        tell_healed(tx, [_back(tx, seen, seen.case_id)])
+        _keep_case(tx, seen, None)
+    elif seen.circuit.state is not State.CLOSED:
+        ask_now(tx, connector)
+        seen.probe_at = tx.now
+        _keep_case(tx, seen, _put_case(tx, seen))
+
+
+def _is_of_its_kind(seen: Listened) -> bool:
+    """Whether its case is still about the same: that it refuses us, or that it does not answer."""
+    return (seen.was is State.REFUSED) == (seen.circuit.state is State.REFUSED)
 
 
 def _back(tx: Tx, seen: Listened, case_id: int) -> News:
@@ -262,24 +313,26 @@ def _back(tx: Tx, seen: Listened, case_id: int) -> News:
 
 def _put_case(tx: Tx, seen: Listened) -> int:
     """The open case of this connector, as it is now; opened if there is none."""
-    title, detail = _title(seen), _detail(tx, seen)
-    going = load(tx, [seen.case_id]).get(seen.case_id) if seen.case_id and seen.circuit.state is seen.was else None
+    title, detail = title_of(seen), _detail(tx, seen)
+    going = load(tx, [seen.case_id]).get(seen.case_id) if seen.case_id and _is_of_its_kind(seen) else None
     if going and going.case.is_open:
-        going.set(detail=detail)
+        going.set(title=title, detail=detail)
         save(tx, [going])
         tx.owe_card(going.case.id, going.case.channel)
         return going.case.id
+    kind = State.REFUSED if seen.circuit.state is State.REFUSED else State.OPEN
     report = Report(
         by=SYSTEM,
-        workflow=seen.workflow,
+        workflow=seen.workflow or speaks_for(tx.policy, seen.connector),
         failure_mode="delivery_failed",
         title=title,
         detail=detail,
         next_step=_next_step(seen),
-        dedup_key=f"connector:{seen.connector}:{seen.circuit.state}",
+        dedup_key=f"connector:{seen.connector}:{kind}",
     )
     case_id, is_new = report_one(tx, report)
-    tx.record(f"connector.{seen.circuit.state}", case_id=case_id, connector=seen.connector, because=seen.because)
+    because = seen.down.because if seen.down and not seen.is_shut_off else seen.because
+    tx.record(f"connector.{kind}", case_id=case_id, connector=seen.connector, because=because)
     if not is_new:
         going = load(tx, [case_id])[case_id]
         going.set(detail=detail)
@@ -293,12 +346,6 @@ def _keep_case(tx: Tx, seen: Listened, case_id: int | None) -> None:
         tx.session.execute(kept.values(case_id=case_id).execution_options(synchronize_session=False))
 
 
-def _title(seen: Listened) -> str:
-    if seen.circuit.state is State.REFUSED:
-        return f"{seen.connector} refuses our credentials: its events are held"
-    return f"{seen.connector} does not answer: its events are held"
-
-
 def _next_step(seen: Listened) -> str:
     if seen.circuit.state is State.REFUSED:
         return f"Put right the credentials of {seen.connector}, then press Retry: what is held goes on by itself."
@@ -309,22 +356,8 @@ def _next_step(seen: Listened) -> str:
 
 
 def _detail(tx: Tx, seen: Listened) -> str:
-    count = held(tx.session, seen.connector)
-    events = "1 event is held and goes" if count == 1 else f"{count:,} events are held and go"
-    again = f" It is asked again with one of them at {_told(seen.probe_at)}." if seen.probe_at else ""
-    lines = [
-        f"Since {_told(seen.since_at)}: {seen.because}.",
-        f"{events} on by themselves when it answers well.{again}",
-    ]
-    if seen.circuit.state is State.REFUSED:
-        known = tx.policy.connectors.get(seen.connector)
-        names = f" ({', '.join(variables_of(known))})" if known and variables_of(known) else ""
-        lines.append(f"Look at the credentials of the connector {seen.connector}{names}, then press Retry.")
-    return "\n".join(lines)
-
-
-def _told(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    known = tx.policy.connectors.get(seen.connector)
+    return detail_of(seen, held(tx.session, seen.connector), variables_of(known) if known else ())
 
 
 def held(session: Session, connector: str) -> int:

@@ -68,12 +68,22 @@ def heard_in(status: int | None) -> Heard:
     return Heard.BUSY if status == 429 else Heard.ANSWER
 
 
-def step(before: Circuit, heard: Heard, *, event_id: int, is_probe: bool, denied_before: bool = False) -> Step:
+def step(
+    before: Circuit,
+    heard: Heard,
+    *,
+    event_id: int,
+    is_probe: bool,
+    denied_before: bool = False,
+    is_down: bool = False,
+) -> Step:
     """The circuit after a result. While it is not closed only a probe's result counts: what was under way when it was
     shut off says nothing of later. One event alone never opens it: its own path may be what is slow. Nor does one that
-    is refused again after others went through (`denied_before`): it alone may be what is forbidden."""
+    is refused again after others went through (`denied_before`): it alone may be what is forbidden. Of a system that
+    is down by its health path (`is_down`) one result is enough."""
     if before.state is State.CLOSED:
-        return _closed(before, Heard.ANSWER if heard is Heard.DENIAL and denied_before else heard, event_id)
+        heard = Heard.ANSWER if heard is Heard.DENIAL and denied_before else heard
+        return _shut(before, event_id) if heard is Heard.NOTHING and is_down else _closed(before, heard, event_id)
     if heard is Heard.DENIAL and before.state is State.OPEN:
         return Step(Circuit(State.REFUSED), Then.SHUT_OFF, LONGEST_PROBE)
     if not is_probe:
@@ -100,7 +110,20 @@ def _closed(before: Circuit, heard: Heard, event_id: int) -> Step:
             failures = before.failures + 1
             if failures < OPENS_AFTER:
                 return Step(Circuit(State.CLOSED, failures, event_id))
-            return Step(Circuit(State.OPEN, failures, event_id), Then.SHUT_OFF, probe_in(failures))
+            return _shut(before, event_id)
+
+
+def _shut(before: Circuit, event_id: int | None) -> Step:
+    failures = before.failures + 1
+    return Step(Circuit(State.OPEN, failures, event_id), Then.SHUT_OFF, probe_in(failures))
+
+
+def goes_down(before: Circuit) -> Step:
+    """The circuit when the system's health path says that it is down: nothing goes there any more if an event was in
+    vain already. Without one everything still goes: the health path alone may be what is wrong."""
+    if before.state is not State.CLOSED or not before.failures:
+        return Step(before)
+    return Step(Circuit(State.OPEN, before.failures, before.failed_event), Then.SHUT_OFF, probe_in(before.failures))
 
 
 def probe_in(failures: int) -> timedelta:

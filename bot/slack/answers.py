@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.desk.health import ConnectorNow
 from bot.slack.cards import mark
 from bot.slack.commands import USAGE
 from bot.slack.guard import Told
@@ -13,6 +14,7 @@ from bot.slack.parts import Block, button, context, divider, header, section, wi
 from bot.slack.postmortems import owed_blocks
 from bot.slack.quarantine import OF_WORKFLOW
 from bot.slack.queues import Cases, OnCallNow
+from bot.slack.systems import system_line
 from bot.slack.words import Names, date, link, quote, spoken
 from store.models import Case
 
@@ -21,6 +23,7 @@ Links = Mapping[int, str]
 
 HOME_BLOCKS = 100
 HOME_WORKFLOWS = 10
+HOME_SYSTEMS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class HomeFacts:
     """How many events are in quarantine, of the workflows that the person's roles look after."""
     to_write: Sequence[tuple[Case, str, datetime]] = ()
     """The post-mortems that the person's roles owe: of which case, why, and since when."""
+    connectors: Sequence[ConnectorNow] = ()
 
 
 def cases_told(title: str, cases: Cases, names: Names, links: Links) -> Told:
@@ -82,6 +86,8 @@ def home(facts: HomeFacts, links: Links) -> Block:
         header("On call now"),
         section("\n".join(_on_call_row(row, facts.names) for row in facts.on_call)),
     ]
+    if facts.connectors:
+        blocks += [header("Systems"), section("\n".join(map(system_line, facts.connectors[:HOME_SYSTEMS])))]
     blocks.append(context(f"Missed deadlines in the last 7 days: *{facts.late}*"))
     return {"type": "home", "blocks": within_budget(blocks, most=HOME_BLOCKS, characters=30_000)}
 

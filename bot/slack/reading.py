@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.desk import postmortems
+from bot.desk.health import connectors_now
 from bot.desk.reading import See, see
 from bot.rules.refusals import Refused
 from bot.slack import answers, commands, modals, queues
@@ -141,7 +142,9 @@ def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answe
     held = held_by_workflow(session, looked_after(policy, [role for role, _ in roles]))
     owed = postmortems.to_write(session, [role for role, _ in roles], most=HOME_CASES)
     to_write = [(case, row.because, row.owed_at) for case, row in owed]
-    return answers.HomeFacts(mine, roles, rows, queues.late(session, since=now - LATE_FOR), known, held, to_write)
+    systems = connectors_now(session, policy)
+    late = queues.late(session, since=now - LATE_FOR)
+    return answers.HomeFacts(mine, roles, rows, late, known, held, to_write, systems)
 
 
 def looked_after(policy: Policy, roles: Collection[str]) -> list[str]:

@@ -38,9 +38,11 @@ def compiled_once() -> Callable[[Mapping[str, str]], Policy]:
 
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch, compiled_once: Callable[[Mapping[str, str]], Policy]) -> None:
-    """Spares each story what takes long and tells nothing: compiling the policy, and the breath between two looks."""
+    """Spares each story what takes long and tells nothing: compiling the policy, and the breath between two looks.
+    Health paths are asked once, at the start: real seconds would decide what a story finds."""
     for place in ("bot.desk.policies", "bot.desk.policing", "bot.main"):
         monkeypatch.setattr(f"{place}.load", compiled_once)
+    monkeypatch.setattr("bot.main.LOOKS_AT_HEALTH_EVERY", 3600.0)
     monkeypatch.setattr("bot.jobs.scheduler.BREATH", 0)
     monkeypatch.setattr("bot.jobs.scheduler.RESTS", 0)
 
