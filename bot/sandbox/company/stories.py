@@ -98,6 +98,56 @@ STORIES = (
         "C0REVOPS",
         "U0ADA",
     ),
+    Story(
+        "forgotten",
+        "7 · A notice is lost, and a runbook finds out",
+        "Marketing says yes to a renewal notice and forgets it. Press *To the next deadline*: its fifteen minutes "
+        "pass, and a runbook goes first. It asks marketing, sends the notice again, and the case closes by itself. "
+        "Nobody is called. Press *Evidence* on the card: each request, and its answer.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0ADA",
+    ),
+    Story(
+        "gave_up",
+        "8 · A runbook gives up",
+        "Marketing sends a notice and never says so. Press *To the next deadline*: the runbook finds the notice there "
+        "and sends nothing twice. Press it again: ten minutes in vain, and the case goes to the person on call with "
+        "what was tried. Then press *Resolve*: marketing is asked, the notice is there, and the case closes.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0ADA",
+    ),
+    Story(
+        "large",
+        "9 · A large refund takes a second yes",
+        "Billing pays 640.00 and never says so. Press *To the next deadline*, then *Retry callback* on the card and in "
+        "its form. From 500.00 on somebody else has to say yes: become Gus (at the far left), open his direct message, "
+        "read the very request, and press *Approve*. Billing calls back, and the run is done.",
+        "#billing",
+        "C0BILLING",
+        "U0FAY",
+    ),
+    Story(
+        "proposed",
+        "10 · A runbook that may only propose",
+        "A ticket has lost its customer. The runbook looks the customer up, and as it is in shadow mode it says "
+        "what it would write instead of writing it. Press *Do it* on the card: the tier is on the ticket. Then "
+        "press *Undo*: what was there before is there again.",
+        "#revenue-ops",
+        "C0REVOPS",
+        "U0CLEO",
+    ),
+    Story(
+        "early",
+        "11 · Closed too early",
+        "Billing takes a refund and leaves it lying. Press *To the next deadline*, then *Acknowledge* and "
+        "*Resolve*: billing is asked, has not paid, and the case stays open. Set Billing to “OK” below, so that it "
+        "pays, and press *Resolve* again: now it closes.",
+        "#billing",
+        "C0BILLING",
+        "U0FAY",
+    ),
 )
 
 
@@ -116,6 +166,11 @@ class Stage:
             "lead": self._lead,
             "thread": self._thread,
             "down": self._down,
+            "forgotten": self._forgotten,
+            "gave_up": self._gave_up,
+            "large": self._large,
+            "proposed": self._proposed,
+            "early": self._early,
         }
 
     async def play(self, story_id: str) -> None:
@@ -129,8 +184,38 @@ class Stage:
 
     async def _refund(self, number: int) -> None:
         self._set("billing", Mode.LOSE_CALLBACKS)
-        refund = {"refund_id": f"re_{700 + number}", "customer_id": f"cus_{number}", "amount_cents": 4_900}
+        await self._refunded(number, 4_900)
+
+    async def _large(self, number: int) -> None:
+        self._set("billing", Mode.LOSE_CALLBACKS)
+        await self._refunded(number, 64_000)
+
+    async def _early(self, number: int) -> None:
+        self._set("billing", Mode.LEAVE_LYING)
+        await self._refunded(number, 4_900)
+
+    async def _refunded(self, number: int, cents: int) -> None:
+        refund = {"refund_id": f"re_{700 + number}", "customer_id": f"cus_{number}", "amount_cents": cents}
         await self._automations.announce("refund", refund)
+
+    async def _forgotten(self, number: int) -> None:
+        self._set("marketing", Mode.OK)
+        self._systems["marketing"].forgets = 1
+        await self._due(number)
+
+    async def _gave_up(self, number: int) -> None:
+        self._set("marketing", Mode.LOSE_CALLBACKS)
+        await self._due(number)
+
+    async def _due(self, number: int) -> None:
+        renewal = {"account_status": "active", "renewal_date": "2027-01-20"}
+        await self._automations.announce("renewal-notice", {"account_id": f"acct_{60 + number}", **renewal})
+
+    async def _proposed(self, number: int) -> None:
+        ticket_id, contact_id = f"T-{90 + number}", f"con_{number}"
+        self._systems["crm"].kept[contact_id] = {"id": contact_id, "tier": "growth"}
+        self._systems["helpdesk"].kept[ticket_id] = {"ticket_id": ticket_id, "tier": "unknown"}
+        await self._automations.miss_context(ticket_id, contact_id)
 
     async def _ticket(self, number: int) -> None:
         ticket = {"ticket_id": f"T-{90 + number}", "contact_id": f"con_{number}", "tier": "vip"}
