@@ -38,6 +38,17 @@ class Tx:
             self._policy = self.policies.in_force(self.session)
         return self._policy
 
+    def part(self) -> Tx:
+        """One of several pieces of this transaction, whose rows may be taken back without those of the others: what it
+        records and owes counts only once it is `absorb`ed."""
+        return Tx(self.session, self.now, self.actor, self.policies, self.policy)
+
+    def absorb(self, part: Tx) -> None:
+        """A part is done: what it records and owes is written with the whole."""
+        self._entries += part._entries
+        self._owed |= part._owed
+        self._told |= part._told
+
     def policy_of(self, case: Case) -> Policy:
         """The policy that the case was opened with: its windows, ladders and contract."""
         return self.policies.compiled(self.session, case.policy_digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +43,8 @@ class Errand:
     version: int
     position: int
     item_id: int
+    attempt: int
+    workflow: str
     connector: Connector
     filled: Filled
     shown: Mapping[str, Any]
@@ -110,6 +112,8 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
         version=going.run.version + 1,
         position=position,
         item_id=going.item_id,
+        attempt=row.attempts,
+        workflow=going.run.workflow,
         connector=connector,
         filled=call.filled,
         shown=sending.shown.filled.on_record(),
@@ -161,12 +165,31 @@ def _opens_at(tx: Tx, connector: str) -> datetime:
     return max(at or tx.now, tx.now + LOOKS_AGAIN_IN)
 
 
+def listen(tx: Tx, came: Sequence[Answered]) -> None:
+    """Takes in what the answers say of the connectors that they came from, all of them at once."""
+    results = [
+        connectors.Result(
+            connector=each.errand.connector.name,
+            heard=each.heard,
+            event_id=-each.errand.run_id,
+            workflow=each.errand.workflow,
+            because=each.judged.because,
+            is_probe=each.errand.is_probe,
+            denied_before=each.status in UNKNOWN_CREDENTIALS and each.errand.attempt > 1,
+            retry_after=each.retry_after,
+        )
+        for each in came
+        if each.heard
+    ]
+    if results:
+        connectors.tell(tx, connectors.listen(tx, results).values())
+
+
 def take_in(tx: Tx, going: Going, came: Answered) -> None:
     """Keeps the evidence, and moves the step to its end or to another try."""
     position, row = came.errand.position, going.steps[came.errand.position]
     going.run.lease_until, going.run.due_at = None, tx.now
     _keep(tx, row, came)
-    _listen(tx, going, came)
     judgement = came.judged.judgement
     if judgement is Judgement.DONE:
         _done(tx, going, came)
@@ -192,22 +215,6 @@ def _keep(tx: Tx, row: RunStep, came: Answered) -> None:
         "error": struck_out(came.error, came.errand.removed.values()),
     }
     insert_rows(tx.session, RunAttempt, [kept])
-
-
-def _listen(tx: Tx, going: Going, came: Answered) -> None:
-    if came.heard is None:
-        return
-    result = connectors.Result(
-        connector=came.errand.connector.name,
-        heard=came.heard,
-        event_id=-(going.run.id or 0),
-        workflow=going.run.workflow,
-        because=came.judged.because,
-        is_probe=came.errand.is_probe,
-        denied_before=came.status in UNKNOWN_CREDENTIALS and going.steps[came.errand.position].attempts > 1,
-        retry_after=came.retry_after,
-    )
-    connectors.tell(tx, connectors.listen(tx, [result]).values())
 
 
 def _done(tx: Tx, going: Going, came: Answered) -> None:
