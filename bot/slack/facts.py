@@ -15,6 +15,7 @@ from bot.desk.lanes import waiting_behind
 from bot.desk.people import find_role, person_on_call
 from bot.desk.policies import Policies
 from bot.desk.runs.foreseeing import foreseen, in_words
+from bot.desk.runs.offering import may_be_twice
 from bot.desk.runs.reading import runs_of_case
 from bot.desk.runs.starting import offered
 from bot.desk.sending_again import Possible, plans, possible
@@ -83,7 +84,8 @@ def card_facts(
     person = case.assignee or (on_call[0] if on_call else None)
     sent, sent_at = _last_sent(session, case) if case.is_open else (None, None)
     tried = tried_last(session, case_id)
-    runs = _runs(session, policies, case, of_case=policy, policy=now_policy, now=now)
+    ahead_of = plans(session, case, policy=now_policy, of_case=policy, now=now) if case.is_open else {}
+    runs = _runs(session, policies, case, ahead_of, of_case=policy, policy=now_policy, now=now)
     asked_by = [sent.asked_by if sent else None, tried.closing.asked_by if tried else None, case.overridden_by]
     users = [
         person,
@@ -106,14 +108,21 @@ def card_facts(
         sent=sent,
         sent_at=sent_at,
         held=held_of_cases(session, [case_id]).get(case_id, 0),
-        plans=plans(session, case, policy=now_policy, of_case=policy, now=now) if case.is_open else {},
+        plans=ahead_of,
         tried=tried,
         runs=runs,
     )
 
 
 def _runs(
-    session: Session, policies: Policies, case: Case, *, of_case: Policy, policy: Policy, now: datetime
+    session: Session,
+    policies: Policies,
+    case: Case,
+    sent_again: Mapping[Verb, Plan],
+    *,
+    of_case: Policy,
+    policy: Policy,
+    now: datetime,
 ) -> RunsShown:
     """The runbooks that may be pressed, which are none of a closed case or a drill, and the runs; of those that wait
     for a yes also what they will do."""
@@ -122,7 +131,7 @@ def _runs(
     seen = runs_of_case(session, policies, case.id)
     wanting = [each.run for each in seen if each.run.state in ("approving", "proposed")]
     ahead = {run.id or 0: in_words(foreseen(session, policies, run, now=now)) for run in wanting}
-    return RunsShown(books, seen, ahead)
+    return RunsShown(books, seen, ahead, {book.name: may_be_twice(book, sent_again) for book in books})
 
 
 def tried_last(session: Session, case_id: int) -> Tried | None:

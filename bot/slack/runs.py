@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
+from bot.desk.runs.offering import has_form
 from bot.desk.runs.reading import RunSeen
 from bot.rules.refusals import Refused
 from bot.slack.parts import Block, actions, button, context, section
@@ -106,6 +107,8 @@ class RunsShown:
     offered: Sequence[Runbook] = ()
     runs: Sequence[RunSeen] = ()
     foreseen: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    twice: Mapping[str, str] = field(default_factory=dict)
+    """What of a runbook may happen twice, by its name."""
 
     @property
     def startable(self) -> list[Runbook]:
@@ -130,22 +133,12 @@ def label(runbook: Runbook) -> str:
     return runbook.button or runbook.title
 
 
-def has_form(runbook: Runbook) -> bool:
-    """Whether something is asked or said in a form before it starts."""
-    return bool(runbook.inputs) or runbook.warning is not None
-
-
 def start_buttons(shown: RunsShown, pressed: Pressed) -> Iterator[Block]:
     """A button for each runbook, as far as they are in sight."""
     for action_id, runbook in zip(START, shown.startable, strict=False):
-        value = Pressed(
-            pressed.case,
-            runbook=runbook.name,
-            version=pressed.version,
-            drawn=pressed.drawn,
-            asks=has_form(runbook),
-        )
-        asks = None if has_form(runbook) else (f"{label(runbook)}?", _will(runbook))
+        asks_first = has_form(runbook, shown.twice.get(runbook.name, ""))
+        value = replace(pressed, runbook=runbook.name, asks=asks_first)
+        asks = None if asks_first else (f"{label(runbook)}?", _will(runbook))
         yield button(label(runbook), action_id, value.kept(), style=runbook.style, asks=asks)
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from bot.desk.runs import offering, reading
 from bot.desk.runs.offering import LookAtRunbook, Offered
 from bot.desk.runs.starting import InputsRefused, StartRun, start
 from bot.rules.refusals import Refused
 from bot.slack import modals, runs_forms
-from bot.slack.asking import Asker, Body, Form, heard_at
+from bot.slack.asking import Asker, Body, Form, heard_at, ticked
 from bot.slack.edge import Edge
 from bot.slack.facts import names
 from bot.slack.guard import FieldsRefused, Told
 from bot.slack.parts import Block
 from bot.slack.reading import allowed
 from bot.slack.runs import Pressed
-from bot.slack.runs_forms import INPUT
+from bot.slack.runs_forms import CONFIRMED, INPUT
 from bot.slack.values import case_id_of
 
 
@@ -34,9 +32,9 @@ async def typed(edge: Edge, asker: Asker, case_id: int, runbook: str) -> Told | 
     return await edge.ask(asker, await _form(edge, form, offered))
 
 
-async def begin(edge: Edge, asker: Asker, case_id: int, runbook: str, inputs: Mapping[str, Any] = {}) -> Told | None:
-    """Starts a runbook once for the asker's request. Raises `Refused`."""
-    return await edge.run(asker, start, StartRun(case_id, runbook, inputs, request_key=asker.key))
+async def begin(edge: Edge, asker: Asker, case_id: int, runbook: str) -> Told | None:
+    """Starts a runbook that asks nothing, once for the asker's request. Raises `Refused`."""
+    return await edge.run(asker, start, StartRun(case_id, runbook, request_key=asker.key))
 
 
 async def start_view(edge: Edge, asker: Asker, pressed: Pressed) -> Block:
@@ -47,8 +45,10 @@ async def start_view(edge: Edge, asker: Asker, pressed: Pressed) -> Block:
 
 async def sent(edge: Edge, asker: Asker, view: Body, form: Form) -> Told | None:
     """Starts what was filled in; what is wrong is told beside its field. Raises `Refused`."""
+    inputs, confirmed = runs_forms.filled_in(view), bool(ticked(view, CONFIRMED))
+    command = StartRun(case_id_of(form.case), form.verb, inputs, confirmed=confirmed, request_key=asker.key)
     try:
-        return await begin(edge, asker, case_id_of(form.case), form.verb, runs_forms.filled_in(view))
+        return await edge.run(asker, start, command)
     except InputsRefused as refused:
         there = {str(block.get("block_id") or "") for block in view["blocks"]}
         wrong = {f"{INPUT}{name}": f"{why[:1].upper()}{why[1:]}." for name, why in refused.wrong.items()}

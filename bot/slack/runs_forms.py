@@ -15,6 +15,7 @@ from bot.slack.parts import (
     Block,
     actions,
     button,
+    checkboxes,
     context,
     divider,
     labelled,
@@ -28,7 +29,7 @@ from bot.slack.parts import (
     within_budget,
 )
 from bot.slack.runs import MARKS, Pressed, label
-from bot.slack.words import Names, cut, date, is_person, listed, quote, spoken
+from bot.slack.words import Names, cut, date, is_person, listed, one_line, quote, spoken
 from runbooks.inputs import LONGEST_TEXT
 from runbooks.runbook import Input
 from store.run_models import RunAttempt, RunStep
@@ -39,6 +40,7 @@ NOT_THIS = "form.run_not_this"
 OLDER = "run.older"
 NEWER = "run.newer"
 INPUT = "input:"
+CONFIRMED = "confirmed"
 WARNING = 2000
 AHEAD = 2800
 ONE = 300
@@ -61,6 +63,7 @@ def start_form(form: Form, offered: Offered, names: Names) -> Block:
         *(_input(name, field, offered.values.get(name)) for name, field in runbook.inputs.items()),
         *([divider()] if runbook.inputs else []),
         section(_ahead(offered)),
+        *_twice(offered),
         *(context(note) for note in _notes(offered, names)),
     ]
     return modal(label(runbook), blocks, callback_id=STARTING, submit=label(runbook), metadata=form.kept())
@@ -71,6 +74,12 @@ def _ahead(offered: Offered) -> str:
     steps = [f"{at}. {quote(said, ONE)}" for at, said in enumerate(offered.ahead, 1)]
     more = [f"… and {len(steps) - SHOWN} more"] if len(steps) > SHOWN else []
     return cut("\n".join([f"*What it will do*{held}", *steps[:SHOWN], *more]), AHEAD)
+
+
+def _twice(offered: Offered) -> Iterator[Block]:
+    if offered.twice:
+        boxes = checkboxes(CONFIRMED, [("yes", "Do it all the same")])
+        yield labelled(CONFIRMED, "It may happen twice", boxes, hint=one_line(offered.twice, 300))
 
 
 def _notes(offered: Offered, names: Names) -> Iterator[str]:

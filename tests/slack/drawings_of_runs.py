@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -237,6 +238,7 @@ def views() -> Mapping[str, dict[str, Any]]:
         "form_start_empty": start_form(form, offered(values={}, warning=""), NAMES),
         "form_start_foreseen": start_form(form, offered(ahead=[f"ask: POST /refunds/{HOSTILE}"] * 60), NAMES),
         "form_start_small": start_form(form, small, NAMES),
+        "form_start_twice": start_form(form, replace(small, twice=f"It was delivered: {HOSTILE * 9}"), NAMES),
         "form_refuse": reason_form(form, runs_forms.REFUSING, HOSTILE),
         "form_not_this": reason_form(form, runs_forms.NOT_THIS, HOSTILE),
         "evidence": evidence_form("C-12", found, 1),

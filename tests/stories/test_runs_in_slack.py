@@ -147,6 +147,51 @@ async def test_a_runbook_that_asks_nothing_starts_at_the_first_click_and_once(em
     assert empty_stage.company["billing"].last == "POST /refunds/re_1/callback → 202"
 
 
+AGAIN = """\
+runbook: refund-callback
+title: Send it again
+button: Send again
+allow: [owner]
+steps:
+  - {name: send, replay: {}}
+"""
+
+
+async def test_what_may_happen_twice_is_confirmed_before_it_starts(empty_stage: Stage, folder: Path) -> None:
+    stage = empty_stage
+    (folder / "runbooks" / "refund-callback.yml").write_text(AGAIN)
+    workflow = folder / "workflows" / "refund.yml"
+    text = workflow.read_text()
+    start, end = text.index("  find:"), text.index("  verify:")
+    workflow.write_text(text[:start] + text[end:])
+    await stage.start()
+    ref = await stage.report(**{name: value for name, value in LOST.items() if name != "event_key"})
+    await stage.press(FAY, "Send again", on=ref)
+    assert "It may happen twice" in stage.form(FAY).shown
+    assert runs(stage) == []
+    submitted = await stage.fill_in(FAY, confirmed=["yes"])
+    assert submitted.ok, submitted
+    assert steps(stage) == {"send": "done"}
+
+
+async def test_runbooks_that_are_out_of_sight_are_in_the_menu(empty_stage: Stage, folder: Path) -> None:
+    stage = empty_stage
+    names = [f"more-{number}" for number in range(7)]
+    for name in names:
+        steps_ = "steps:\n  - {name: wait, pause: 1m}\n"
+        (folder / "runbooks" / f"{name}.yml").write_text(f"runbook: {name}\ntitle: {name}\nallow: [owner]\n{steps_}")
+    workflow = folder / "workflows" / "refund.yml"
+    listed = f"runbooks: [{', '.join(names)}]"
+    workflow.write_text(workflow.read_text().replace("runbooks: [refund-callback]", listed, 1))
+    await stage.start()
+    ref = await late_callback(stage)
+    assert [name for name in names if name in stage.card(ref).buttons] == names[:5]
+    await stage.choose(FAY, "run:more-6", on=ref)
+    assert "wait: wait 1m" in stage.form(FAY).shown
+    assert (await stage.fill_in(FAY)).errors == {}
+    assert [run.runbook for run in runs(stage)] == ["more-6"]
+
+
 async def test_a_drill_and_a_closed_case_offer_no_runbooks(stage: Stage) -> None:
     ref = await late_callback(stage)
     await stage.choose(FAY, "fail", on=ref)

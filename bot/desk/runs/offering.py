@@ -10,13 +10,18 @@ from bot.desk.acting import get_ongoing
 from bot.desk.runs.foreseeing import Wanted, foreseen, in_words
 from bot.desk.runs.meant import role_meant
 from bot.desk.runs.starting import check_startable, find_offered, form_names, offered
+from bot.desk.sending_again import plans
 from bot.desk.tx import Tx
 from bot.rules.redaction import HIDDEN
+from bot.rules.sending import Plan, Verb
 from runbooks.engine import cannot_be_undone
 from runbooks.inputs import first_values
 from runbooks.runbook import Runbook
 from runbooks.templates import ExpressionFault, Missing, Text
 from store.models import Case
+
+SENDS = {"replay": Verb.REPLAY, "retry_failed": Verb.RETRY}
+"""The kinds of step that send an event again, as Replay and Retry do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Offered:
     """A runbook as it is shown to somebody who may start it. `values` is what stands in its form at first, `warning`
     what is said before, `ahead` what it will do with these values (the very requests, as far as they are known).
     `lasting` are the steps that cannot be taken back, `held` so many events it is for, `approvers` the roles whose yes
-    it may need, in their order."""
+    it may need, in their order; `twice`: what of it may happen twice, so that a person has to confirm it."""
 
     ref: str
     title: str
@@ -43,11 +48,24 @@ class Offered:
     lasting: Sequence[str]
     held: int
     approvers: Sequence[str] = ()
+    twice: str = ""
 
     @property
     def has_form(self) -> bool:
         """Whether something is asked or said before it starts."""
-        return bool(self.runbook.inputs) or self.runbook.warning is not None
+        return has_form(self.runbook, self.twice)
+
+
+def has_form(runbook: Runbook, twice: str) -> bool:
+    """Whether something is asked or said before a runbook starts."""
+    return bool(runbook.inputs or runbook.warning is not None or twice)
+
+
+def may_be_twice(runbook: Runbook, plans: Mapping[Verb, Plan]) -> str:
+    """What a person has to confirm before the runbook sends the case's event again; "" for nothing. Events that are
+    held were never sent."""
+    sending = {SENDS[step.kind] for step in runbook.steps if step.kind in SENDS and not runbook.for_each}
+    return next((plans[verb].confirm or "" for verb in sorted(sending) if verb in plans and plans[verb].confirm), "")
 
 
 def look_at_runbook(tx: Tx, command: LookAtRunbook) -> Offered:
@@ -60,6 +78,7 @@ def look_at_runbook(tx: Tx, command: LookAtRunbook) -> Offered:
     inputs = {name: values.get(name) for name in runbook.inputs}
     warning = _said(runbook.warning, names | {"inputs": inputs}) if runbook.warning else ""
     held = int(names["case"].get("quarantined") or 0) if runbook.for_each else 0
+    sent_again = plans(tx.session, case, policy=tx.policy, of_case=tx.policy_of(case), now=tx.now)
     wanted = Wanted(case, runbook, policy, inputs, tx.actor.id)
     return Offered(
         ref=case.ref,
@@ -71,6 +90,7 @@ def look_at_runbook(tx: Tx, command: LookAtRunbook) -> Offered:
         lasting=cannot_be_undone(runbook),
         held=held,
         approvers=_approvers(tx, case, runbook),
+        twice=may_be_twice(runbook, sent_again),
     )
 
 
