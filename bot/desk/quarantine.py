@@ -17,7 +17,7 @@ from bot.desk.kept import hidden_of, removed_from
 from bot.desk.policies import Policies
 from bot.desk.releasing import BATCH, Released, Still, last_held, let_through, lock_held, owe_rest
 from bot.desk.tx import Tx
-from bot.rules.admission import first_unmet
+from bot.rules.admission import first_unmet, identity_of
 from bot.rules.closing import SHORTEST_REASON
 from bot.rules.permissions import Act
 from bot.rules.redaction import restored
@@ -26,7 +26,8 @@ from bot.rules.repair import Mending, Wrong, fields_of_rule, wrong_fields
 from bot.rules.saying import What
 from bot.rules.texts import clean_line
 from runbooks.contracts import Contract, Precondition
-from runbooks.templates import ExpressionFault
+from runbooks.policy import Policy
+from runbooks.templates import Expression, ExpressionFault
 from store.contract_models import Trigger
 from store.queries.quarantine import HELD, Held, Wanted, find_trigger, list_held
 
@@ -61,7 +62,8 @@ class StillHeld(Refused):
 @dataclass(frozen=True, slots=True)
 class Look:
     """An event in quarantine as it may be seen: its content masked, and its declared fields that do not fit by the
-    contract of now, or else those that the precondition looks at which holds it. `rule` is that precondition in words.
+    contract of now, or else those that the precondition looks at which holds it (`rule` is that in words), or what it
+    is known by, if that is what another event is known by.
     `is_erased`: what was hidden of it is gone."""
 
     held: Held
@@ -87,10 +89,21 @@ def look(session: Session, policies: Policies, event_id: int, *, now: datetime) 
     wrong = wrong_fields(schema.misfits(whole), whole, shown, schema)
     unmet = None if wrong else _unmet(policy.workflows[trigger.workflow], {"event": whole, "now": now})
     if unmet is None:
+        wrong = wrong or [
+            each for rule in _of_identity(policy, trigger) for each in fields_of_rule(rule, whole, shown, schema)
+        ]
         return Look(held, shown, tuple(wrong), is_erased=False)
     precondition, because = unmet
     of_rule = fields_of_rule(precondition.expect.source, whole, shown, schema)
     return Look(held, shown, tuple(of_rule), is_erased=False, rule=because)
+
+
+def _of_identity(policy: Policy, trigger: Trigger) -> list[str]:
+    """The expressions by which the event is known; none where that is no reason to hold it."""
+    said = policy.workflows[trigger.workflow].trigger
+    if said is None or identity_of(trigger.identity, trigger.digest) == trigger.identity:
+        return []
+    return [part.source for part in said.id.parts if isinstance(part, Expression)]
 
 
 def _unmet(contract: Contract, names: Mapping[str, Any]) -> tuple[Precondition, str] | None:

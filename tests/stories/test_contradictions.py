@@ -78,6 +78,19 @@ async def test_it_is_not_released_past_the_decision(stage: Stage) -> None:
 
 
 @on_both_engines
+async def test_one_that_only_took_the_id_of_another_is_released_under_its_own(stage: Stage) -> None:
+    ref = await contradicted(stage)
+    await stage._done(stage.slack.click(CLEO, stage.card(ref), action_id="case.release"))
+    await stage._done(stage.slack.click(CLEO, stage.slack.views(CLEO)[-1], action_id="quarantine.look"))
+    done = await stage.fill_in(CLEO, **{"set:/refund_id": "re_2"})
+    assert done.errors == {}
+    await stage.advance(seconds=2)
+    amounts = {refund: kept["amount_cents"] for refund, kept in stage.company["billing"].kept.items()}
+    assert amounts == {"re_1": 1200, "re_2": 9900}
+    assert state(stage, 2) == "released"
+
+
+@on_both_engines
 async def test_the_same_again_is_its_duplicate(stage: Stage) -> None:
     ref = await contradicted(stage)
     assert await answers(stage, SECOND, REFUND) == [

@@ -13,7 +13,7 @@ from bot.sandbox.workspace import Message
 from bot.sandbox.workspace.errors import CannotDo
 from runbooks.policy import digest_of, read_folder
 from store.contract_models import ContractVersion
-from store.models import PolicyVersion
+from store.models import Event, PolicyVersion
 from tests.conftest import MONDAY
 from tests.stories.company import ADA, DEE, ZOE
 from tests.stories.conftest import on_both_engines
@@ -88,6 +88,18 @@ async def test_a_canary_takes_its_share_and_the_version_before_the_rest(empty_st
     assert sum(came.values()) == 60
     assert 5 < came[3] < 35
     assert {each["success"] for each in told["versions"]} == {1.0}
+
+
+@on_both_engines
+async def test_what_the_version_before_hides_is_hidden_in_what_goes_by_it(empty_stage: Stage, folder: Path) -> None:
+    before = rolled_out(folder, "{mode: canary, percent: 0}")
+    file = folder / "workflows" / "lead-routing.yml"
+    file.write_text(file.read_text().replace("  redact: [email]\n", ""))
+    await empty_stage.start()
+    came_before(empty_stage, before)
+    await send(empty_stage, "lead-routing", leads(1, email="pat@customer.example"))
+    kept = empty_stage.database.read_now(lambda session: session.get_one(Event, 1).content)
+    assert kept == {"lead_id": "l_0", "tier": "growth", "email": "•••"}
 
 
 @on_both_engines
