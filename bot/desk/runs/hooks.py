@@ -29,6 +29,8 @@ def at_opening(tx: Tx, workflow: str, case_id: int, event_id: int | None) -> lis
     """The runs to owe for a case that opens now."""
     contract = tx.policy.workflows.get(workflow)
     names = contract.on_open if contract else ()
+    if not names:
+        return []
     about: dict[str, Any] = {"case_id": case_id, "event_id": event_id}
     return [owed(tx, tx.policy, name, cause="on_open", workflow=workflow, **about) for name in names]
 
