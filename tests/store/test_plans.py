@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Text, cast, event, insert, literal, null, 
 from sqlalchemy import case as sql_case
 from sqlmodel import Session
 
-from bot.desk import comparing, deliveries, drills, intake, outbox, pruning, rollouts, timers
+from bot.desk import checks, closing, comparing, deliveries, drills, intake, ongoing, outbox, pruning, rollouts, timers
 from bot.desk.pages import owe_page_updates
 from bot.desk.policies import Policies
 from bot.desk.shadows import would_have
@@ -22,6 +22,7 @@ from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
 from bot.slack import queues
 from store import audit
+from store.closing_models import Check, Closing
 from store.columns import Instant
 from store.contract_models import Drill, Expected, OutcomeCame, Trigger
 from store.database import Database
@@ -41,6 +42,7 @@ from store.models import (
 from store.queries.cases import (
     OPEN,
     Wanted,
+    closings_of,
     deliveries_of,
     latest_reports,
     list_cases,
@@ -64,7 +66,7 @@ IS_OPEN = N % ONE_OPEN_IN == 0
 
 TABLES = (
     "cases|events|exceptions|timers|outbox|deliveries|requests|audit_entries|audit_heads|triggers|expected|outcomes|"
-    "drills"
+    "drills|closings|checks"
 )
 WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
 BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids", "old messages")
@@ -124,6 +126,8 @@ def _fill(session: Session, files: dict[str, str]) -> None:
     _many(session, Expected, **_expected())
     _many(session, OutcomeCame, **_outcome())
     _many(session, Drill, name="silence", by="ada", because="", asked_at=AT, state="caught")
+    _many(session, Closing, **_closing())
+    _many(session, Check, **_check())
     entry = {"chain": named("case:"), "seq": 1, "hash": named("h")}
     _many(session, AuditEntry, body="{}", prev_hash=named("p"), **entry)
     _many(session, AuditHead, **entry)
@@ -171,6 +175,31 @@ def _delivery() -> dict[str, Any]:
         "asked_by": "U0ADA",
         "asked_at": AT,
         "due_at": sql_case((IS_OPEN, at(AT)), else_=null()),
+    }
+
+
+def _closing() -> dict[str, Any]:
+    return {
+        "id": N,
+        "case_id": N,
+        "asked_by": "U0ADA",
+        "asked_at": AT,
+        "state": sql_case((IS_OPEN, "checking"), else_="passed"),
+        "state_before": "queued",
+        "wanted": {},
+    }
+
+
+def _check() -> dict[str, Any]:
+    return {
+        "id": N,
+        "closing_id": N,
+        "name": "billing has it",
+        "kind": "request",
+        "state": sql_case((IS_OPEN, "owed"), else_="passed"),
+        "attempts": 0,
+        "due_at": sql_case((IS_OPEN, at(AT)), else_=null()),
+        "because": "",
     }
 
 
@@ -253,6 +282,13 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "pages to edit": lambda tx: owe_page_updates(tx, [the_case(tx.session)]),
     "deliveries that are due": lambda tx: deliveries.claim(tx, deliveries.Room(20, 20)),
     "the next delivery": lambda tx: deliveries.next_due(tx.session),
+    "checks that are due": lambda tx: checks.claim(tx, 20),
+    "whether checks are due": lambda tx: checks.some_are_due(tx.session, tx.now),
+    "the next check": lambda tx: checks.next_due(tx.session),
+    "the last closing of a case": lambda tx: closing.last_closing(tx.session, 70),
+    "the checks of a closing": lambda tx: closing.results(tx.session, 70),
+    "closings of a case": lambda tx: closings_of(tx.session, 70, limit=20),
+    "closings to withdraw": lambda tx: ongoing._withdraw_closings(tx, [60, 80]),
     "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),
     "open cases by key": lambda tx: intake._open_matches(tx, {f"v1:{number}" for number in range(1, 21)}),
     "the case of a thread": lambda tx: case_of_thread(tx, "C03", "1.8003"),

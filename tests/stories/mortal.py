@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.desk.desk import Desk
 
 Doing = Callable[..., Awaitable[Any]]
-FRUITLESS = ("ask_refused", "keep_people", "propose")
+FRUITLESS = ("ask_refused", "bring_in_step", "keep_people", "propose")
 """Commands of the start, which leave nothing to the outside."""
 
 
