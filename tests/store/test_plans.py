@@ -15,6 +15,7 @@ from sqlmodel import Session
 from bot.desk import checks, closing, comparing, deliveries, drills, intake, ongoing, outbox, pruning, rollouts, timers
 from bot.desk.pages import owe_page_updates
 from bot.desk.policies import Policies
+from bot.desk.runs.reading import runs_of_case
 from bot.desk.shadows import would_have
 from bot.desk.telling import cancel_pages
 from bot.desk.threads import case_of_thread
@@ -295,6 +296,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "old requests": lambda tx: pruning.prune_requests(tx, 100),
     "old messages": lambda tx: pruning.prune_messages(tx, 100),
     "reports of a case": lambda tx: latest_reports(tx.session, 70, limit=10),
+    "runs of a case that has none": lambda tx: runs_of_case(tx.session, Policies(), 70),
     "the chain of a case": lambda tx: audit.read(tx.session, audit.chain_of(70)),
     "one more entry": lambda tx: audit.append(tx.session, [audit.NewEntry("case:70", "x", {}, {})], at=AT),
     "the next ids": lambda tx: take(tx.session, Case, 5),

@@ -130,3 +130,24 @@ async def test_a_no_ends_the_run_and_says_who(empty_stage: Stage, folder: Path) 
     await stage.press_in_dm(FAY, "No")
     assert steps(stage) == {"sure": "failed"}
     assert ":x: *sure*: Fay Tanaka said no" in stage.card(ref).shown
+
+
+async def test_a_question_of_a_run_that_was_stopped_asks_no_more(empty_stage: Stage, folder: Path) -> None:
+    stage = empty_stage
+    (folder / "runbooks" / "refund-callback.yml").write_text(QUESTION)
+    await stage.start()
+    ref = await stage.report(**LOST)
+    await stage.press(FAY, "Retry callback", on=ref)
+    await stage.press(FAY, "Stop", on=ref)
+    assert buttons(stage, FAY) == []
+    assert "This is over" in message(stage, FAY).shown
+
+
+async def test_a_yes_that_nobody_gave_in_time_is_asked_for_no_more(stage: Stage) -> None:
+    ref = await asked(stage)
+    await stage.advance(hours=3)
+    assert [run.state for run in runs(stage)] == ["declined"]
+    for user in (GUS, BEN):
+        assert buttons(stage, user) == []
+        assert "This is over: nobody said yes in time." in message(stage, user).shown
+    assert "said nothing in time" in stage.card(ref).shown
