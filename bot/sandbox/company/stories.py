@@ -123,7 +123,7 @@ STORIES = (
         "9 · A large refund takes a second yes",
         "Billing pays 640.00 and never says so. Press *To the next deadline*, then *Retry callback* on the card and in "
         "its form. From 500.00 on somebody else has to say yes: become Gus (at the far left), open his direct message, "
-        "read the very request, and press *Approve*. Billing calls back, and the run is done.",
+        "read the very request, and press *Approve*. Billing calls back: the run is done, and so is the case.",
         "#billing",
         "C0BILLING",
         "U0FAY",

@@ -5,6 +5,7 @@ hourglass:⌛ hourglass_flowing_sand:⏳ stopwatch:⏱️ alarm_clock:⏰ timer_
 red_circle:🔴 large_orange_circle:🟠 orange_circle:🟠 large_yellow_circle:🟡 yellow_circle:🟡
 large_green_circle:🟢 green_circle:🟢 large_blue_circle:🔵 blue_circle:🔵 large_purple_circle:🟣 purple_circle:🟣
 black_circle:⚫ white_circle:⚪ large_red_square:🟥 large_orange_square:🟧 large_yellow_square:🟨
+white_large_square:⬜ speech_balloon:💬 wastebasket:🗑️ electric_plug:🔌 twisted_rightwards_arrows:🔀
 large_green_square:🟩 large_blue_square:🟦 fire:🔥 boom:💥 zap:⚡ bell:🔔 no_bell:🔕 siren:🚨 sos:🆘
 octagonal_sign:🛑 no_entry:⛔ no_entry_sign:🚫 construction:🚧 exclamation:❗ grey_exclamation:❕
 bangbang:‼️ question:❓ grey_question:❔ information_source:ℹ️ bulb:💡 pushpin:📌 round_pushpin:📍
