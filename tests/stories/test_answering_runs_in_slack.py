@@ -75,6 +75,7 @@ async def test_who_asked_cannot_say_yes_from_the_card_and_a_double_click_is_one_
         await stage.slack.click(GUS, asking, text="Approve")
     await stage.settle()
     assert stage.actions(ref).count("run.approved") == 1
+    assert stage.actions(ref).count("refused") == 1
 
 
 async def test_a_no_takes_a_reason_and_is_told_to_who_asked(stage: Stage) -> None:

@@ -87,6 +87,7 @@ async def test_what_was_done_is_taken_back_at_a_click_that_says_what_stays(empty
     assert ":rewind: *silver*: taken back" in card.shown
     assert "Undo" not in card.buttons
     assert stage.actions(ref).count("run.undo_asked") == 1
+    assert "refused" not in stage.actions(ref)
 
 
 async def test_a_run_under_way_is_stopped_and_what_was_done_stays(empty_stage: Stage, folder: Path) -> None:
