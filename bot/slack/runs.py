@@ -50,6 +50,7 @@ MARKS = {
     "not_undone": ":warning:",
 }
 QUEUED = ":white_circle:"
+AWAITED = ("waiting", "under_way")
 STATES = {
     "held": ":double_vertical_bar: *{title}* is held back",
     "approving": ":raised_hand: *{title}* waits for a yes",
@@ -284,6 +285,8 @@ def _steps(seen: RunSeen, names: Names, now: datetime, *, ahead_too: bool) -> It
 def _step(seen: RunSeen, position: int, names: Names, now: datetime) -> str:
     step, row = seen.runbook.steps[position], seen.steps.get(position)
     name = f"*{spoken(step.name)}*"
+    if row is not None and row.state in AWAITED and not seen.is_under_way:
+        return f"{MARKS['skipped']} {name}: not waited for any more"
     if row is not None:
         return f"{MARKS[row.state]} {name}: {_came_of(seen, step, row, names, now)}"
     mark = MARKS["under_way"] if position == seen.at else QUEUED

@@ -140,6 +140,9 @@ RUNS: Mapping[str, tuple[RunSeen, ...]] = {
     ),
     "begun": (seen(run()),),
     "done": (seen(run(state="done", because="all its steps are done", **ENDED), ASKED, CAME),),
+    "overtaken": (
+        seen(run(state="done", cause="auto_fix", because="what the case is about is over", **ENDED), ASKED, WAITING),
+    ),
     "failed": (
         seen(run("small-1", id=5, state="done", **ENDED)),
         seen(run("small-2", id=6, state="undone", because="what it did is taken back", **ENDED)),
