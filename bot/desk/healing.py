@@ -55,5 +55,5 @@ def _resolve(tx: Tx, going: Ongoing, because: What) -> None:
     going.enter("resolved", at=tx.now, closed_at=tx.now, resolution=BY_ITSELF, lease_until=None, snoozed_until=None)
     going.drop()
     cancel_pages(tx, going.case, even_if_acknowledged=True)
-    postmortems.owe(tx, going)
+    postmortems.owe(tx, going, is_healed=True)
     tx.record("case.resolved", case_id=going.case.id, reason=BY_ITSELF, because=because.value)

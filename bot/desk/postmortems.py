@@ -69,7 +69,7 @@ class ActionRefused(Refused):
 # --- owed
 
 
-def owe(tx: Tx, going: Ongoing) -> None:
+def owe(tx: Tx, going: Ongoing, *, is_healed: bool = False) -> None:
     """A case that closes gets a post-mortem if the rule says so: on record, and a line with its button. Where one was
     written before the case was opened again, it is asked whether that is still right."""
     case = going.case
@@ -80,6 +80,7 @@ def owe(tx: Tx, going: Ongoing) -> None:
         is_action=case.follows_id is not None,
         response_passed=case.response_breached_at is not None,
         resolution_passed=case.resolution_breached_at is not None,
+        is_healed=is_healed,
     )
     if because is None:
         return

@@ -27,13 +27,15 @@ def why_owed(
     is_action: bool,
     response_passed: bool,
     resolution_passed: bool,
+    is_healed: bool = False,
 ) -> str | None:
     """Why a case that closes gets a post-mortem; None: it gets none. Drills, the desk's own cases (a faulty policy, a
-    dead letter) and the actions of another post-mortem get none: learning would have no end."""
+    dead letter) and the actions of another post-mortem get none: learning would have no end. What healed by itself in
+    time, before anybody had it, gets none either."""
     if is_drill or is_action or failure_mode in LOOP_PROOF:
         return None
     late = [name for name, passed in (("response", response_passed), ("resolution", resolution_passed)) if passed]
-    because = ["its workflow is critical"] if risk == "critical" else []
+    because = ["its workflow is critical"] if risk == "critical" and not is_healed else []
     if late:
         because.append(f"its {' and its '.join(late)} window passed")
     return " and ".join(because) or None

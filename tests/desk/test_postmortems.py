@@ -69,15 +69,19 @@ async def test_a_case_that_is_late_gets_one_and_says_which_window_passed(story: 
     assert said["because"] == "its response window passed"
 
 
-async def test_a_critical_case_that_heals_by_itself_gets_one(story: Story) -> None:
+@pytest.mark.parametrize(("waited", "owed"), [(MINUTE, 0), (2 * HOUR, 1)])
+async def test_one_that_heals_by_itself_gets_one_only_if_it_was_late(
+    story: Story, waited: timedelta, owed: int
+) -> None:
     case_id = await story.opened(workflow="refund")
+    await story.pass_time(waited)
 
     def heal(tx: Tx, _: None) -> None:
         tell_healed(tx, [News(case_id, What.EVENTS_FLOW, is_over=True)])
 
     await story.desk.run(heal, None, actor=SYSTEM)
     assert (await story.case(case_id)).state == "resolved"
-    assert await story.said(case_id, "post_mortem_owed")
+    assert len(await story.said(case_id, "post_mortem_owed")) == owed
 
 
 async def test_a_case_in_time_a_drill_and_the_desks_own_get_none(story: Story) -> None:

@@ -33,6 +33,8 @@ IN_TIME: dict[str, Any] = {
         ),
         ({"risk": "critical", "is_drill": True}, None),
         ({"risk": "critical", "is_action": True}, None),
+        ({"risk": "critical", "is_healed": True}, None),
+        ({"risk": "critical", "is_healed": True, "response_passed": True}, "its response window passed"),
         ({"failure_mode": "dead_letter", "resolution_passed": True}, None),
         ({"failure_mode": "policy_fault", "resolution_passed": True}, None),
     ],

@@ -43,7 +43,7 @@ async def test_ack_note_and_resolve(stage: Stage) -> None:
     assert stage.thread(ref)[-1] == ":memo: *Zoe Without-A-Role*: The customer called."
     assert "You resolved it" in await stage.type(FAY, f"/case resolve {ref} worked_around Paid by hand.")
     assert "Worked around" in stage.card(ref).shown
-    assert "Paid by hand." in stage.thread(ref)[-1]
+    assert "Paid by hand." in stage.thread(ref)[-2]
     assert "was resolved by Fay Tanaka just now; reopen it" in await stage.type(GUS, f"/case ack {ref}")
 
 

@@ -398,7 +398,7 @@ async def test_what_is_not_right_there_is_a_conflict_that_takes_a_decision(stage
     assert f"/case resolve {case.ref} source" in answer
     await stage.type(CLEO, f"/case resolve {case.ref} source fixed billing was corrected")
     assert stage.case(case.ref).state == "resolved"
-    assert "The source is right. billing was corrected" in stage.thread(case.ref)[-1]
+    assert "The source is right. billing was corrected" in stage.thread(case.ref)[-2]
     assert stage.audit(case.ref)[-1]["detail"]["decision"] == "source"
 
 

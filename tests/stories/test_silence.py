@@ -157,7 +157,7 @@ async def test_resolving_ends_it_all(stage: Stage) -> None:
     card = stage.card(ref)
     assert "*Resolved*" in card.shown
     assert card.buttons == ["Reopen"]
-    assert "Billing called back at last." in stage.thread(ref)[-1]
+    assert "Billing called back at last." in stage.thread(ref)[-2]
     said = len(stage.thread(ref))
     await stage.advance(days=2)
     assert len(stage.thread(ref)) == said
