@@ -281,3 +281,42 @@ async def test_a_question_that_nobody_answers_fails_when_its_time_is_up(empty_st
     step = question(stage).id or 0
     said = await refused(stage, answer_question, AnswerQuestion(1, step, yes=True), GUS)
     assert said == "Ask billing for the callback again does not wait for this answer any more."
+
+
+# --- a runbook that another carries out
+
+
+@pytest.fixture
+def nested(folder: Path) -> Path:
+    """A runbook that goes first, and carries out another one that takes a yes."""
+    first = "runbooks: [outer]\n    auto_fix: {runbook: outer, give_up_after: 5m}"
+    change(folder, "workflows/refund.yml", ("P1\n    owner: billing", "P1\n    owner: billing\n    " + first))
+    change(folder, "workflows/refund.yml", ("    resolve_within: 2h\n    runbooks: [refund-callback]\n", ""))
+    ask = "{name: ask, request: {connector: billing, method: POST, path: '/refunds/re_1/callback'}}"
+    inner = f"runbook: inner\ntitle: Inner\napproval: {{by: [billing, steward]}}\nsteps:\n  - {ask}\n"
+    (folder / "runbooks" / "inner.yml").write_text(inner)
+    (folder / "runbooks" / "outer.yml").write_text(
+        "runbook: outer\ntitle: Outer\nsteps:\n  - {name: inner, run: inner}\n"
+    )
+    return folder
+
+
+@on_both_engines
+async def test_what_a_step_carries_out_takes_its_own_yes_while_the_clock_stands_still(
+    empty_stage: Stage, nested: Path
+) -> None:
+    stage = empty_stage
+    await stage.start()
+    stage.company["billing"].kept["re_1"] = REFUND | {"state": "completed"}
+    await stage.report(**LOST)
+    assert [each.state for each in runs(stage)] == ["running", "approving"]
+    await stage.advance(minutes=45)
+    assert [each.state for each in runs(stage)] == ["running", "approving"]
+    assert requests(stage) == []
+    left = runs(stage)[0].gives_up_at
+    await do(stage, approve, Approve(1, 2), FAY)
+    assert [each.state for each in runs(stage)] == ["done", "done"]
+    outer = runs(stage)[0]
+    assert left
+    assert outer.gives_up_at
+    assert timedelta(minutes=44) < outer.gives_up_at - left < timedelta(minutes=46)

@@ -10,10 +10,12 @@ from bot.desk.runs.undoing import StopRun, UndoRun, stop_run, undo_run
 from bot.sandbox.company.systems import Mode
 from tests.stories.company import FAY, GUS
 from tests.stories.conftest import on_both_engines
+from tests.stories.gate import change
 from tests.stories.stage import Stage
 from tests.stories.test_approvals import do, refused
+from tests.stories.test_events import send
 from tests.stories.test_runs import requests, run, runs, steps
-from tests.stories.test_sending_again import LOST
+from tests.stories.test_sending_again import LOST, REFUND
 
 WRITE = """
   - name: {name}
@@ -26,6 +28,7 @@ WRITE = """
 SILVER, GOLD = WRITE.format(name="silver", before="none"), WRITE.format(name="gold", before="silver")
 TELL = "  - {name: tell, notify: {to: asker, text: done}}\n"
 FAILING = "  - {name: fails, request: {connector: billing, method: POST, path: /refunds/re_9/callback}}\n"
+PAID = REFUND | {"state": "completed"}
 WAITS = "  - {name: waits, wait_for: {outcome: done, within: 1h}}\n"
 
 
@@ -196,3 +199,36 @@ async def test_two_services_take_each_step_back_once(stage: Stage, folder: Path)
     await stage.advance(minutes=1)
     assert undone(stage) == [("silver", 200), ("none", 200)]
     assert ended(stage)[0] == "undone"
+
+
+EACH = """
+  - name: write
+    request: {connector: helpdesk, method: PATCH, path: "/tickets/{{ event.refund_id }}", json: {tier: gold}}
+    undo: {request: {connector: helpdesk, method: PATCH, path: "/tickets/{{ event.refund_id }}", json: {tier: none}}}
+  - name: ask
+    request: {connector: billing, method: POST, path: "/refunds/{{ event.refund_id }}/callback"}
+"""
+
+
+@on_both_engines
+async def test_of_several_events_a_failure_takes_back_one_and_a_person_all(stage: Stage, folder: Path) -> None:
+    change(folder, "workflows/refund.yml", ("other: {priority: P2,", "other: {priority: P2, runbooks: [each],"))
+    book(folder, "each", EACH, "for_each: event\non_failure: undo")
+    book(folder, "try-it", TELL)
+    await stage.start()
+    stage.company["billing"].kept.update({"re_1": PAID, "re_3": PAID})
+    misfits = [REFUND | {"refund_id": f"re_{n}", "customer_id": f"c{n}", "amount_cents": "12"} for n in (1, 2, 3)]
+    await send(stage, "refund", misfits)
+    (case,) = stage.cases()
+    await run(stage, case.ref, "each")
+    await stage.advance(seconds=10)
+
+    def tiers() -> dict[str, str]:
+        return {name: str(kept["tier"]) for name, kept in stage.company["helpdesk"].kept.items()}
+
+    assert tiers() == {"re_1": "gold", "re_2": "none", "re_3": "gold"}
+    assert (ended(stage)[0], runs(stage)[0].counts) == ("done", {"done": 2, "failed": 1})
+    await do(stage, undo_run, UndoRun(1, 1), FAY)
+    assert tiers() == {"re_1": "none", "re_2": "none", "re_3": "none"}
+    assert ended(stage)[0] == "undone"
+    assert [each.request["path"][-4:] for each in requests(stage) if each.purpose == "undo"] == ["re_2", "re_3", "re_1"]

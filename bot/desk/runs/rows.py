@@ -172,8 +172,9 @@ def _going(tx: Tx, run: Run, case: Case | None) -> Going:
 
 
 def see_item(tx: Tx, going: Going) -> None:
-    """Reads the steps and the event that the run is at now."""
+    """Reads the steps and the event that the run is at now; what changed of those of another event is written."""
     run = going.run
+    _write_steps(tx, going)
     rows = tx.session.connection().execute(_OF_RUN, {"run_id": run.id, "item_id": going.item_id})
     going.steps = {row.position: _held(RunStep, row._mapping) for row in rows}
     going.kept = _kept(tx, going.event_id)
@@ -240,12 +241,17 @@ def save(tx: Tx, going: Going) -> None:
     run, connection = going.run, tx.session.connection()
     connection.execute(_SAVED, {"_id": run.id, **{f"_{name}": getattr(run, name) for name in _CHANGING}})
     run.version += 1
+    _show(tx, going, _write_steps(tx, going))
+    going.looks_otherwise, going.was = False, run.state
+
+
+def _write_steps(tx: Tx, going: Going) -> list[RunStep]:
     rows = [going.steps[position] for position in sorted(going.changed)]
     if rows:
         values = [{"_id": row.id, **{f"_{name}": getattr(row, name) for name in _STEP_CHANGING}} for row in rows]
-        connection.execute(_STEP_SAVED, values)
-    _show(tx, going, rows)
-    going.changed, going.looks_otherwise, going.was = set(), False, run.state
+        tx.session.connection().execute(_STEP_SAVED, values)
+    going.changed = set()
+    return rows
 
 
 def _show(tx: Tx, going: Going, rows: Sequence[RunStep]) -> None:
