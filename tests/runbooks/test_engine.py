@@ -112,6 +112,13 @@ def test_only_finished_steps_that_say_how_are_undone() -> None:
     assert cannot_be_undone(runbook) == ["b"]
 
 
+def test_a_step_whose_run_can_be_taken_back_is_undone_even_where_that_run_failed() -> None:
+    runbook = book("steps:\n  - {name: a, run: x}\n  - {name: b, run: y}\n  - {name: c, run: z}\n")
+    begun = {0: DONE, 1: DONE, 2: FAILED}
+    assert to_undo(Progress(runbook, begun)) == []
+    assert to_undo(Progress(runbook, begun, children=frozenset({0, 2}))) == [2, 0]
+
+
 def test_what_only_reads_or_waits_needs_no_undo() -> None:
     reading = "steps:\n  - {name: a, request: {connector: crm, path: /a}}\n  - {name: b, pause: 5m}\n"
     assert cannot_be_undone(book(reading)) == []
