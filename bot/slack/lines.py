@@ -2,64 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
-from bot.rules import closing
 from bot.rules.saying import What
-from bot.slack.words import Names, date, mention, quote, spoken
-
-NOTE = 2000
-WINDOWS = {"response": "acknowledged", "resolution": "resolved"}
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The facts of something that happened, in words. What is missing is left out, never a fault."""
-
-    given: Mapping[str, Any]
-    names: Names
-
-    def who(self, key: str) -> str:
-        """A person by name."""
-        return self.names.person(self.given.get(key))
-
-    def role(self, key: str) -> str:
-        """A role by title."""
-        return self.names.role(self.given.get(key))
-
-    def people(self, *, wake: bool = False) -> str:
-        """The people who are told; with `wake` they are mentioned."""
-        users = [str(user) for user in self.given.get("people") or ()]
-        return ", ".join(map(mention, users)) if wake else self.names.persons(users)
-
-    def at(self, key: str) -> str:
-        """An instant."""
-        value = self.given.get(key)
-        return date(datetime.fromisoformat(value) if isinstance(value, str) else value) if value else "a later time"
-
-    def word(self, key: str) -> str:
-        """A name of ours."""
-        return spoken(str(self.given.get(key) or ""))
-
-    def text(self, key: str, before: str = "", most: int = 500) -> str:
-        """Text from outside, led in by `before`; nothing where there is none."""
-        value = str(self.given.get(key) or "").strip()
-        return f"{before}{quote(value, most)}" if value else ""
-
-    def reason(self) -> str:
-        """Why it was resolved."""
-        given = str(self.given.get("reason") or "")
-        return quote(closing.REASONS.get(given, given), 500)
-
-    def window(self) -> str:
-        """What the window is for."""
-        return WINDOWS.get(str(self.given.get("window")), "resolved")
-
-
-Sentence = Callable[[Facts], str]
+from bot.slack import closing_lines
+from bot.slack.told import NOTE, Facts, Sentence
+from bot.slack.words import Names, mention, quote, spoken
 
 
 def _handed_off(facts: Facts) -> str:
@@ -126,42 +75,6 @@ def _delivery_done(facts: Facts) -> str:
 def _resolved(facts: Facts) -> str:
     said = f"{facts.reason()}{facts.text('decision', '. ')}{facts.text('note', '. ', NOTE)}"
     return f":white_check_mark: {facts.who('by')} resolved it: {said}"
-
-
-def _closing(facts: Facts) -> str:
-    asked = ", ".join(quote(str(name), 150) for name in facts.given.get("checks") or ())
-    return f":hourglass_flowing_sand: {facts.who('by')} resolves it. It closes when its checks hold: {asked}."
-
-
-def _addressed(facts: Facts) -> str:
-    """In a thread, to whom it is said; a direct message has one reader, and says for which role they are told."""
-    people = "" if facts.given.get("role") else facts.people(wake=True)
-    return f"{people}: " if people else ""
-
-
-def _closing_refused(facts: Facts) -> str:
-    people = _addressed(facts)
-    found = [
-        f"\n• {'*' + quote(str(each['name']), 150) + '*: ' if each['name'] else ''}{quote(str(each['because']), 300)}"
-        for each in facts.given.get("failed") or ()
-    ]
-    who = " or ".join(dict.fromkeys((facts.role("owner"), facts.role("accountable"))))
-    return (
-        f":no_entry_sign: {people}it is not closed, for a check does not hold.{''.join(found)}"
-        f"\nFix that and press *Resolve* again. {who} can close it all the same, with a reason."
-    )
-
-
-def _please_confirm(facts: Facts) -> str:
-    asked = "; ".join(quote(str(text), 500) for text in facts.given.get("confirm") or ())
-    note = facts.text("note", most=300)
-    return f":white_check_mark: {_addressed(facts)}fixed{f' ({note})' if note else ''}, please confirm: {asked}"
-
-
-def _overridden(facts: Facts) -> str:
-    failed = ", ".join(quote(str(name), 150) for name in facts.given.get("failed") or ())
-    why = facts.text("override", most=NOTE)
-    return f":warning: {facts.who('by')} closed it in spite of its checks ({failed}): {why}"
 
 
 def _connector_back(facts: Facts) -> str:
@@ -236,6 +149,15 @@ def _counted(facts: Facts) -> str:
 STEPS = {"done": "done", "skipped": "left out", "failed": "failed", "undone": "taken back"}
 
 
+def _auto_fix_held(facts: Facts) -> str:
+    most = facts.given.get("most") or "many"
+    workflow = facts.names.workflow(str(facts.given.get("workflow") or "its workflow"))
+    return (
+        f":hourglass: {most} auto-fixes of {workflow} began within the hour, so this one and those after it are held. "
+        f"This one begins {facts.at('until')}, if there is time left."
+    )
+
+
 def _auto_fix_gave_up(facts: Facts) -> str:
     """What was tried, and who has it now."""
     people, role = facts.people(wake=True), facts.role("role")
@@ -297,13 +219,13 @@ SENTENCES: Mapping[What, Sentence] = {
     What.NOTED: lambda f: f":memo: {f.who('by')}: {f.text('text', most=NOTE)}",
     What.STATE_CHANGED: lambda f: f":vertical_traffic_light: {f.who('by')}: {f.word('from')} → {f.word('to')}.",
     What.RESOLVED: _resolved,
-    What.CLOSING: _closing,
-    What.CLOSING_REFUSED: _closing_refused,
+    What.CLOSING: closing_lines.closing,
+    What.CLOSING_REFUSED: closing_lines.closing_refused,
     What.CLOSING_STOPPED: lambda f: (
         f":arrows_counterclockwise: {f.who('by')} stopped its closing{f.text('reason', ': ', NOTE)}"
     ),
-    What.PLEASE_CONFIRM: _please_confirm,
-    What.OVERRIDDEN: _overridden,
+    What.PLEASE_CONFIRM: closing_lines.please_confirm,
+    What.OVERRIDDEN: closing_lines.overridden,
     What.FAILED: lambda f: f":no_entry: {f.who('by')} gave it up{f.text('reason', ': ', NOTE)}",
     What.REOPENED: lambda f: f":arrows_counterclockwise: {f.who('by')} opened it again{f.text('reason', ': ', NOTE)}",
     What.POST_MORTEM_OWED: _post_mortem_owed,
@@ -365,11 +287,7 @@ SENTENCES: Mapping[What, Sentence] = {
     ),
     What.RUN_UNDONE: lambda f: f":rewind: {f.text('runbook', most=150)} was taken back{f.text('because', ': ', 300)}.",
     What.RUN_PROPOSED: _proposed,
-    What.AUTO_FIX_HELD: lambda f: (
-        f":hourglass: {f.given.get('most')} auto-fixes of {f.names.workflow(str(f.given.get('workflow')))} began "
-        "within the hour, so this one and those after it are held. "
-        f"This one begins {f.at('until')}, if there is time left."
-    ),
+    What.AUTO_FIX_HELD: _auto_fix_held,
     What.AUTO_FIX_GAVE_UP: _auto_fix_gave_up,
     What.AUTO_FIX_DONE: lambda f: (
         f":white_check_mark: {f.people(wake=True)}: {f.text('runbook', most=150)} is done. "

@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.desk.commands import Outcome
 from bot.rules.saying import What
-from bot.slack.lines import Facts, Sentence, sentence
+from bot.slack.lines import sentence
+from bot.slack.told import Facts, Sentence
 from bot.slack.words import Names, mention
 
 

@@ -57,7 +57,7 @@ async def test_it_closes_when_its_check_holds_and_the_record_says_by_which_evide
     await resolve(stage, ref)
     assert stage.case(ref).state == "resolved"
     assert "You asked to close it" in stage.told(FAY)
-    assert [line.split(" ")[0] for line in stage.thread(ref)][-2:] == [":hourglass_flowing_sand:", ":white_check_mark:"]
+    assert [line.split(" ")[0] for line in stage.thread(ref)][:2] == [":hourglass_flowing_sand:", ":white_check_mark:"]
     resolved = entry(stage, ref, "case.resolved")
     assert resolved["actor"] == {"kind": "person", "id": FAY}
     (evidence,) = resolved["detail"]["checks"]

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,8 +17,8 @@ from tests.stories.company import BILLING, FAY
 from tests.stories.mortal import Fate
 from tests.stories.stage import Stage
 
-LOST = {"workflow": "refund", "failure_mode": "outcome_missing", "title": "No callback for refund re_1"}
-LOST |= {"event": {"refund_id": "re_1"}}
+LOST: dict[str, Any] = {"workflow": "refund", "failure_mode": "outcome_missing", "title": "No callback for refund re_1"}
+LOST["event"] = {"refund_id": "re_1"}
 PLACES = 50
 """At not more than so many places something is done that the next service has to know of; they are counted below."""
 
