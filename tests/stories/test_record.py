@@ -60,7 +60,7 @@ async def test_the_record_of_a_whole_case_holds(stage: Stage, verify: Verify) ->
     code, said = await verify()
     assert code == 0
     assert re.fullmatch(r"ok: every entry holds \(\d+ in 3 chains\)\n", said)
-    assert await verify("--case", ref) == (0, "ok: every entry holds (10 in 1 chain)\n")
+    assert await verify("--case", ref) == (0, "ok: every entry holds (11 in 1 chain)\n")
     assert stage.actions(ref) == [
         "case.opened",
         "case.reminded",
@@ -71,6 +71,7 @@ async def test_the_record_of_a_whole_case_holds(stage: Stage, verify: Verify) ->
         "case.acknowledged",
         "case.noted",
         "case.closing",
+        "post_mortem.owed",
         "case.resolved",
     ]
 
@@ -98,5 +99,5 @@ async def test_the_card_of_the_case_shows_its_record(stage: Stage) -> None:
     ref = await _a_case_from_its_opening_to_its_end(stage)
     await stage.choose(FAY, "audit", on=ref)
     shown = stage.form(FAY).shown
-    for action in ("*opened*", "*window passed*", "*acknowledged*", "*resolved*"):
+    for action in ("*window passed*", "*acknowledged*", "*post mortem owed*", "*resolved*"):
         assert action in shown
