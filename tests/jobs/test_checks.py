@@ -235,6 +235,18 @@ async def test_an_asker_that_died_is_taken_over_and_its_late_answer_changes_noth
     assert await story.everything_holds()
 
 
+async def test_while_another_asks_the_late_answer_of_the_first_does_not_count(story: Story) -> None:
+    case_id = await failed_refund(story)
+    await resolve(story, case_id)
+    [first] = await story.desk.run(checks.claim, 10, actor=SYSTEM)
+    story.clock.advance(LEASE)
+    [second] = await story.desk.run(checks.claim, 10, actor=SYSTEM)
+    await story.desk.run(checks.answered, Came(first, Answer(Found.FAILED, "it answered 404")), actor=SYSTEM)
+    assert (await story.case(case_id)).state == "closing"
+    await story.desk.run(checks.answered, Came(second, Answer(Found.PASSED, "it holds")), actor=SYSTEM)
+    assert (await story.case(case_id)).state == "resolved"
+
+
 async def test_an_answer_after_the_closing_was_stopped_changes_nothing(story: Story) -> None:
     case_id = await failed_refund(story)
     await resolve(story, case_id)
