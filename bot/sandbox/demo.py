@@ -170,3 +170,5 @@ async def _automate(stack: AsyncExitStack, panel: Panel, service: Service, envir
     )
     panel.stage = Stage(panel.automations, panel.systems, panel.say)
     panel.service = service
+    watching = asyncio.create_task(panel.watch())
+    stack.callback(watching.cancel)

@@ -27,6 +27,7 @@ FIRST = (
 )
 LONGEST_MOVE = 31 * 86_400
 LOOKS, LOOK_EVERY = 40, 0.05
+WATCH_EVERY = 1.0
 DEADLINES = {
     "response": "somebody is reminded, or told because nobody answers",
     "lease": "an acknowledgement runs out",
@@ -86,6 +87,17 @@ class Panel:
     def changed(self) -> None:
         """Tells all open pages that a system was asked something or behaves otherwise."""
         self._slack.push({"type": "demo", **self._as_json(None)})
+
+    async def watch(self) -> None:
+        """Tells all open pages of each new next deadline, until it is cancelled: what moves it may be done at any
+        time."""
+        told = None
+        while True:
+            due = await self._next_due()
+            if due != told:
+                told = due
+                self._slack.push({"type": "demo", **self._as_json(due)})
+            await asyncio.sleep(WATCH_EVERY)
 
     async def say(self, user: str, channel: str, text: str, thread_ts: str | None) -> str:
         """Posts as a person of the company; returns the message's ts."""

@@ -332,7 +332,21 @@ async def test_the_card_says_what_the_change_would_have_done(stage: Stage, folde
         )
     await drill(stage, Name.SCHEMA_DRIFT, "support-triage")
     await propose(stage, folder, "workflows/support-triage.yml", ("event.tier == 'vip'", "event.tier == 'gold'"))
-    assert "Of 3 cases, 3 would be routed elsewhere." in cards(stage)[0].shown
+    assert (
+        "of 0 events, 0 more would be in quarantine. Of 3 cases, 3 would be routed elsewhere." in cards(stage)[0].shown
+    )
+
+
+async def test_a_change_of_owners_needs_those_who_own_it_before(stage: Stage, folder: Path) -> None:
+    before = in_force(stage)
+    await propose(stage, folder, REFUND, ("{accountable: billing,", "{accountable: customer-success,"))
+    assert "⚠️ owners.accountable: owner changed: billing → customer-success" in cards(stage)[0].shown
+    await press(stage, DEE, "Approve")
+    assert stage.told(DEE) == "You cannot approve this change: Billing escalation or Revenue Ops can."
+    for user in (GUS, ADA):
+        assert in_force(stage) == before
+        await press(stage, user, "Approve")
+    assert in_force(stage) != before
 
 
 async def test_the_card_says_how_many_more_events_would_be_held(stage: Stage, folder: Path) -> None:
