@@ -37,6 +37,18 @@ def next_item(tx: Tx, going: Going, ended: Over | None = None) -> bool:
     return True
 
 
+def for_all(going: Going, last: Over) -> tuple[End, str]:
+    """How a run ends whose last event ended so: one that failed for some of its events has failed."""
+    failed = going.run.counts.get("failed", 0)
+    if last.end is not End.DONE or not failed:
+        return last.end, last.because
+    return End.FAILED, f"it did not go through for {failed:,} of {sum(_counted(going)):,} events"
+
+
+def _counted(going: Going) -> tuple[int, int]:
+    return going.run.counts.get("done", 0), going.run.counts.get("failed", 0)
+
+
 def first_held(tx: Tx, case_id: int | None) -> int | None:
     """The event of the case that has been held longest."""
     held = select(func.min(col(Trigger.event_id))).where(col(Trigger.case_id) == case_id, col(Trigger.state) == HELD)

@@ -17,7 +17,7 @@ from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in
 from bot.desk.runs.ending import end
-from bot.desk.runs.items import next_item
+from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
 from bot.desk.runs.taking_back import not_undone, previous_item, see_children, undo_child
@@ -221,7 +221,8 @@ def _over(tx: Tx, going: Going, decided: Over) -> None:
     elif going.run.undo_by is not None:
         _taken_back(tx, going, decided)
     elif not next_item(tx, going, decided):
-        end(tx, going, decided.end, going.run.because or decided.because)
+        how, because = for_all(going, decided)
+        end(tx, going, how, going.run.because or because)
     elif going.run.state == "undoing":
         going.run.state, going.run.because = "running", ""
 
