@@ -19,7 +19,7 @@ from tests.stories.stage import Stage
 
 LOST: dict[str, Any] = {"workflow": "refund", "failure_mode": "outcome_missing", "title": "No callback for refund re_1"}
 LOST["event"] = {"refund_id": "re_1"}
-PLACES = 50
+PLACES = 54
 """At not more than so many places something is done that the next service has to know of; they are counted below."""
 
 

@@ -103,7 +103,7 @@ async def test_a_late_outcome_closes_the_case_that_nobody_has_taken(stage: Stage
     assert await outcome(stage, DONE) == {"event": event, "status": "late", "case": "C-1"}
     case = stage.case("C-1")
     assert (case.state, case.resolution) == ("resolved", "fixed_by_itself")
-    assert stage.thread("C-1")[-1] == (
+    assert stage.thread("C-1")[-2] == (
         ":incoming_envelope: The outcome of re_1 came after its time, and it is done. "
         "Nobody had taken the case, so it is closed."
     )
