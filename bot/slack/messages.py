@@ -112,6 +112,7 @@ def _why(facts: CardFacts, payload: Mapping[str, Any]) -> str:
     if not payload.get("role"):
         return said
     because = f" ({quote(str(payload['because']), 200)})" if payload.get("because") else ""
+    said = said if said.endswith((".", "!", "?")) else f"{said}."
     return f"{said} You are told for *{facts.names.role(str(payload['role']))}*{because}."
 
 

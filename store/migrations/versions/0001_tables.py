@@ -218,6 +218,12 @@ def _cases_columns() -> list[sa.Column[Any]]:
         sa.Column("overridden_by", sa.String(), nullable=True),
         sa.Column("override_reason", sa.String(), nullable=True),
         sa.Column("follows_id", BIG, nullable=True),
+        *_cases_messages(),
+    ]
+
+
+def _cases_messages() -> list[sa.Column[Any]]:
+    return [
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("thread_ts", sa.String(), nullable=True),
         sa.Column("card_ts", sa.String(), nullable=True),

@@ -80,6 +80,10 @@ def _runs() -> None:
         sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="runs_policy_digest_fkey"),
         sa.PrimaryKeyConstraint("id", name="runs_pkey"),
     )
+    _runs_indexes()
+
+
+def _runs_indexes() -> None:
     _partial("runs_due", "runs", ["due_at"], where="due_at IS NOT NULL")
     op.create_index("runs_of_case", "runs", ["case_id", "id"])
     op.create_index("runs_of_event", "runs", ["event_id", "id"])
