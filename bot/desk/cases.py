@@ -37,6 +37,7 @@ from bot.desk.commands import Outcome as Outcome
 from bot.desk.kept import digest_of
 from bot.desk.ongoing import Ongoing
 from bot.desk.people import reach
+from bot.desk.runs import autofix
 from bot.desk.telling import cancel_pages, channel_line, direct, page, tell
 from bot.desk.tx import Tx
 from bot.rules.closing import DECISIONS, REASONS, decision_missing
@@ -313,6 +314,7 @@ def reopen(tx: Tx, command: Reopen) -> Outcome:
     reason = closing.in_words(command.reason, case, "reopen it")
     if case.state == State.CLOSING:
         closing.stop(tx, going)
+        autofix.leave_if_idle(tx, going, "somebody stopped its closing")
         tx.record("case.closing_stopped", case_id=case.id, reason=reason)
         return finish(tx, acting, What.CLOSING_STOPPED, {"by": tx.actor.id, "reason": reason})
     _check_alone(tx, case)

@@ -216,7 +216,9 @@ def _refuse(tx: Tx, going: Ongoing, row: Closing, checks: Sequence[Check], faile
     tx.record("case.closing_refused", case_id=case.id, failed=[each["name"] for each in failed], checks=evidence)
     is_person = wish.by.kind is Kind.PERSON
     facts: dict[str, Any] = {"by": wish.by.id, "failed": failed, "owner": case.owner, "accountable": accountable}
-    if not is_person:
+    if is_person:
+        autofix.leave_if_idle(tx, going, "a check does not hold")
+    else:
         autofix.take_route(tx, going, "a check does not hold")
         _tell_whose_it_is(tx, case, facts)
     return What.CLOSING_REFUSED, facts | {"people": [wish.by.id] if is_person else []}

@@ -17,6 +17,7 @@ from bot.desk.acting import Acting, begin, finish, roles_of_contract
 from bot.desk.commands import Escalate, Outcome
 from bot.desk.ongoing import Ongoing, load, save
 from bot.desk.people import Reach, find_role, reach
+from bot.desk.runs.autofix import leave_if_idle
 from bot.desk.telling import channel_line, direct, in_thread, page
 from bot.desk.timers import DueTimer
 from bot.desk.tx import Tx
@@ -241,6 +242,7 @@ def _fire_lease(tx: Tx, going: Ongoing, timer: DueTimer, telling: _Telling) -> N
     going.enter("queued", at=tx.now, assignee=None, acknowledged_at=None, acknowledged_by=None, lease_until=None)
     going.set(exhausted=False)
     going.drop("lease")
+    leave_if_idle(tx, going, "who had it has said nothing")
     clocks.resume_response(tx, going)
     clocks.reset_resolution(tx, going)
     tx.record("case.lease_ran_out", case_id=case.id, had_it=had_it)

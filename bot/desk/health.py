@@ -106,7 +106,7 @@ def heard(tx: Tx, came: HeardHealth) -> None:
     if row is None or row.due_at != came.due.until:
         return
     before = Pulse(Health(row.state), row.failures)
-    after = Pulse() if came.fault else judged(before, came.status)
+    after = before if came.fault else judged(before, came.status)
     is_new = after.state is not before.state
     seen: dict[str, Any] = {"answered_at": tx.now, "status": came.status} if came.status is not None else {}
     since = {"since_at": tx.now} if is_new else {}

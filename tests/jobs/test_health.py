@@ -275,3 +275,15 @@ async def test_a_variable_that_is_not_set_is_no_news_of_the_system(
     assert known.health is Health.UNKNOWN
     assert "CRM_URL" in known.because
     assert await cases(desk) == []
+
+
+async def test_a_replica_that_cannot_ask_does_not_heal_what_is_down(
+    desk: Desk, checks: HealthChecks, caller: Caller, systems: Systems, clock: MovableClock
+) -> None:
+    await checks.tick()
+    systems.down = {"billing"}
+    await minutes_pass(checks, clock, 2)
+    await minutes_pass(HealthChecks(desk, caller, {}), clock, 2)
+    await minutes_pass(checks, clock, 2)
+    [case] = await cases(desk)
+    assert (case.state, (await now(desk, "billing")).health) == ("queued", Health.DOWN)

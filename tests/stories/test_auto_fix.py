@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.desk.cases import acknowledge, fail, hand_off, reopen
-from bot.desk.commands import Acknowledge, Fail, HandOff, Reopen
+from bot.desk.cases import acknowledge, fail, hand_off, reopen, resolve
+from bot.desk.commands import Acknowledge, Fail, HandOff, Reopen, Resolve
 from bot.rules.actors import person
 from bot.rules.auto_fix import MOST_AN_HOUR
 from bot.sandbox.company.systems import Mode
@@ -132,6 +132,20 @@ async def test_a_check_that_fails_after_the_fix_keeps_the_case_open_and_takes_it
     case = stage.case(ref)
     assert (case.state, case.route, states(stage)) == ("queued", "on_call", ["done"])
     assert "it is not closed, for a check does not hold" in stage.dms(BEN)[-1]
+
+
+async def test_a_close_that_is_refused_when_the_fix_is_over_leaves_somebody_waited_for(stage: Stage) -> None:
+    ref = await stage.report(**SILENT)
+    stage.company["marketing"].mode = Mode.FAIL
+    await do(stage, resolve, Resolve(int(ref.removeprefix("C-")), "fixed"))
+    assert stage.case(ref).state == "closing"
+    stage.company["marketing"].mode = Mode.OK
+    await outcome(stage, kept="bounced")
+    assert states(stage) == ["done"]
+    await stage.advance(minutes=1)
+    case = stage.case(ref)
+    assert (case.state, case.route) == ("queued", "on_call")
+    assert case.acknowledge_due_at > stage.clock.now()
 
 
 async def test_what_a_person_has_to_confirm_goes_to_the_owner(empty_stage: Stage, folder: Path) -> None:

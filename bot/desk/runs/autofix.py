@@ -125,6 +125,21 @@ def take_route(tx: Tx, going: Ongoing, because: str) -> bool:
     return True
 
 
+_UNDER_WAY = (
+    select(col(Run.id))
+    .where(col(Run.case_id) == bindparam("case_id"), col(Run.cause) == AUTO_FIX, col(Run.ended_at).is_(None))
+    .limit(1)
+)
+
+
+def leave_if_idle(tx: Tx, going: Ongoing, because: str) -> bool:
+    """The case takes its route if it is still on the auto-fix and no auto-fix of it is under way any more: else nobody
+    would be waited for. To be saved by the caller."""
+    if going.case.route != AUTO_FIX or tx.session.execute(_UNDER_WAY, {"case_id": going.case.id}).first():
+        return False
+    return take_route(tx, going, because)
+
+
 def give_way(tx: Tx, case_id: int, because: str, *, runbook: str, tried: Sequence[Mapping[str, str]]) -> None:
     """It did not help: the case takes its route, and whoever has it or answers for it is told what was tried. One that
     took its route before, or is closed, is only told."""
