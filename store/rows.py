@@ -106,7 +106,7 @@ def _statement(dialect: Dialect, table: Table, unless: Unless | None) -> Any:
     return statement.on_conflict_do_nothing(index_elements=list(unless.unique), index_where=where)
 
 
-def lock_rows(session: Session, select: str, keys: Iterable[str]) -> Sequence[Any]:
+def lock_rows(session: Session, select: str, keys: Iterable[str | int]) -> Sequence[Any]:
     """The rows of a SELECT in which `AMONG` stands for "is one of `keys`", locked in its order until the commit: on
     SQLite there is one writer, on PostgreSQL each row is."""
     connection = session.connection()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -31,7 +32,8 @@ ROOM = 200
 STOPS_WITHIN = 10.0
 LONG = 1.0
 """Seconds after which an answer takes long: then the lease is renewed."""
-LONGEST_RETRY_AFTER = timedelta(hours=1)
+DEEPEST = 100
+"""What is nested deeper in an answer is left out: it could neither be kept nor shown."""
 NOTHING = Answer(None, {}, None, "", "", was_sent=False)
 
 
@@ -95,6 +97,8 @@ class Runs:
             while following is not None:
                 self._asked[errand.run_id] = asyncio.get_running_loop().time(), following
                 following = await self._desk.run_joined(stepping.answered, await self._answer(following))
+        except Exception:
+            log.exception("an answer could not be taken in", extra={"run_id": errand.run_id})
         finally:
             self._asked.pop(errand.run_id, None)
 
@@ -102,20 +106,17 @@ class Runs:
         try:
             resolved = self._resolved(errand.connector)
         except (MissingVariable, SettingsFault) as fault:
-            return _answered(errand, NOTHING, Judged(Judgement.REFUSED, str(fault)), None)
+            return _answered(errand, NOTHING, Judged(Judgement.REFUSED, str(fault)))
         headers = {"Idempotency-Key": errand.key}
         try:
             answer = await self._caller.send(
                 errand.connector, resolved, errand.filled, timeout=errand.timeout, headers=headers
             )
-            judged = KINDS[errand.kind].judge(errand.step, errand.names, answer)
-        except ExpressionFault as fault:
-            judged = Judged(Judgement.REFUSED, f"expect: {fault}")
+            return _judged(errand, answer)
         except Exception as fault:
             log.exception("a step failed", extra={"run_id": errand.run_id})
-            answer = NOTHING
-            judged = Judged(Judgement.UNKNOWN, f"a fault of our own ({type(fault).__name__}), see the log")
-        return _answered(errand, answer, judged, _heard(answer, judged))
+            because = f"a fault of our own ({type(fault).__name__}), see the log"
+            return _answered(errand, NOTHING, Judged(Judgement.UNKNOWN, because))
 
     def _resolved(self, connector: Connector) -> Resolved:
         """The connector with its secrets, read anew each time: a file may have another one now."""
@@ -129,7 +130,16 @@ def _heard(answer: Answer, judged: Judged) -> Heard | None:
     return Heard.ANSWER if judged.judgement is Judgement.DONE else heard_in(answer.status)
 
 
-def _answered(errand: Errand, answer: Answer, judged: Judged, heard: Heard | None) -> Answered:
+def _judged(errand: Errand, answer: Answer) -> Answered:
+    try:
+        judged = KINDS[errand.kind].judge(errand.step, errand.names, answer)
+    except ExpressionFault as fault:
+        because = f"expect: {fault}"
+        return _answered(errand, answer, Judged(Judgement.REFUSED, because), policy_fault=because)
+    return _answered(errand, answer, judged)
+
+
+def _answered(errand: Errand, answer: Answer, judged: Judged, *, policy_fault: str = "") -> Answered:
     return Answered(
         errand,
         Judged(judged.judgement, _storable(judged.because)),
@@ -138,14 +148,15 @@ def _answered(errand: Errand, answer: Answer, judged: Judged, heard: Heard | Non
         _storable(answer.text),
         _storable(answer.error or ("" if answer.status else judged.because)),
         random.random(),  # noqa: S311
-        heard,
-        _retry_after(answer),
+        _heard(answer, judged),
+        answer.retry_after,
+        _storable(policy_fault),
     )
 
 
 def _response(answer: Answer) -> dict[str, Any]:
     """What later steps see of an answer."""
-    names = answer.as_names()
+    names: dict[str, Any] = _all_storable(answer.as_names())
     return names if len(to_json(names)) <= 2 * KEPT_BYTES else {**names, "headers": {}}
 
 
@@ -154,7 +165,14 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _retry_after(answer: Answer) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3), an hour at the most; its date form is not read."""
-    said = answer.headers.get("retry-after", "")
-    return min(timedelta(seconds=int(said)), LONGEST_RETRY_AFTER) if said.isdigit() and len(said) < 9 else None
+def _all_storable(value: Any, depth: int = 0) -> Any:
+    """A JSON value as both databases keep it: they refuse some characters, and numbers that JSON does not have."""
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict | list) and depth >= DEEPEST:
+        return None
+    if isinstance(value, dict):
+        return {_storable(name): _all_storable(each, depth + 1) for name, each in value.items()}
+    return [_all_storable(each, depth + 1) for each in value] if isinstance(value, list) else value

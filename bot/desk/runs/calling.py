@@ -13,7 +13,7 @@ from bot.desk import connectors
 from bot.desk.runs.rows import Going, seal_response
 from bot.desk.tx import Tx
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, State
-from bot.rules.redaction import struck_out
+from bot.rules.redaction import HIDDEN, struck_out
 from bot.rules.sending import Backoff, is_too_old, next_attempt_at
 from runbooks.connectors import Connector
 from runbooks.filling import Filled
@@ -61,7 +61,8 @@ class Errand:
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What an errand came to. `response` is what later steps see of it, `text` what is kept as evidence; `heard` is
-    what it says of its connector (None: nothing); `share` (0 to 1) is the jitter of the next wait."""
+    what it says of its connector (None: nothing); `share` (0 to 1) is the jitter of the next wait; `policy_fault` says
+    why its `expect` cannot be decided."""
 
     errand: Errand
     judged: Judged
@@ -72,6 +73,7 @@ class Answered:
     share: float
     heard: Heard | None = None
     retry_after: timedelta | None = None
+    policy_fault: str = ""
 
     def __len__(self) -> int:
         """One answer."""
@@ -232,14 +234,17 @@ def _done(tx: Tx, going: Going, came: Answered) -> None:
 
 
 def struck_out_of(value: Any, removed: Mapping[str, Any]) -> Any:
-    """A value of an answer without what is taken out of the event."""
+    """A value of an answer without what is taken out of the event: in keys and texts, and as a number."""
     if not removed:
         return value
     if isinstance(value, Mapping):
-        return {name: struck_out_of(each, removed) for name, each in value.items()}
+        return {struck_out(name, removed.values()): struck_out_of(each, removed) for name, each in value.items()}
     if isinstance(value, list):
         return [struck_out_of(each, removed) for each in value]
-    return struck_out(value, removed.values()) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return struck_out(value, removed.values())
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return HIDDEN if is_number and struck_out(str(value), removed.values()) == HIDDEN else value
 
 
 def fail(tx: Tx, going: Going, position: int, because: str, *, is_undo: bool = False) -> None:

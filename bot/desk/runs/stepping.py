@@ -4,14 +4,16 @@ far as it goes without a request, and then hands out the errand that comes next.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session
 
+from bot.desk.intake import report_policy_fault
 from bot.desk.runs.acts import carry_out, done, look
 from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
@@ -32,6 +34,8 @@ from runbooks.steps.shape import Call
 from runbooks.templates import ExpressionFault, Missing
 from store.columns import Instant
 from store.database import Stale
+from store.engines import lost_a_race
+from store.rows import lock_rows
 from store.run_models import Run
 from store.together import savepoint
 
@@ -42,8 +46,11 @@ MOST_STEPS = 60
 _RUNS = Run.__table__  # type: ignore[attr-defined]
 _NOW = bindparam("now", type_=Instant)
 _IS_DUE = _RUNS.c.due_at <= _NOW, _RUNS.c.id.not_in(bindparam("mine", expanding=True))
-_DUE = select(_RUNS.c.id).where(*_IS_DUE).order_by(_RUNS.c.due_at, _RUNS.c.id).limit(bindparam("limit"))
+_WITH_CASE = select(_RUNS.c.id, _RUNS.c.case_id)
+_DUE = _WITH_CASE.where(*_IS_DUE).order_by(_RUNS.c.due_at, _RUNS.c.id).limit(bindparam("limit"))
+_CASES = _WITH_CASE.where(_RUNS.c.id.in_(bindparam("ids", expanding=True)))
 _SOME = select(_RUNS.c.id).where(*_IS_DUE).limit(1)
+_CASES_LOCKED = "SELECT id FROM cases WHERE id AMONG ORDER BY id"
 _UNTIL = bindparam("_until", type_=Instant)
 _RENEWED = (
     update(_RUNS)
@@ -82,8 +89,8 @@ def claim(tx: Tx, room: Room) -> list[Errand]:
     """Moves the runs that are due, longest due first; the errands that they come to are the caller's until their
     leases end. One whose errand was never answered comes to the same errand again, under the same key."""
     given = {"now": tx.now, "limit": room.errands, "mine": list(room.under_way)}
-    ids = tx.session.connection().execute(_DUE, given).scalars().all()
-    errands = [_alone(tx, run_id, _if_due) for run_id in ids]
+    due = tx.session.connection().execute(_DUE, given).all()
+    errands = [_alone(tx, run_id, _if_due) for run_id in _locked(tx, due)]
     return [errand for errand in errands if errand is not None]
 
 
@@ -96,8 +103,21 @@ def renew(tx: Tx, errands: Sequence[Errand]) -> None:
 def answered(tx: Tx, came: Sequence[Answered]) -> list[Errand | None]:
     """Takes in what errands came to, and gives each run's next one. An answer that comes after another process took
     the run over changes nothing of it."""
+    asked = {"ids": [each.errand.run_id for each in came]}
+    turns = _locked(tx, tx.session.connection().execute(_CASES, asked).all())
     listen(tx, came)
-    return [_alone(tx, each.errand.run_id, _taking_in(each)) for each in came]
+    given: dict[int, Errand | None] = {}
+    for place in sorted(range(len(came)), key=lambda place: turns.get(came[place].errand.run_id, 0)):
+        given[place] = _alone(tx, came[place].errand.run_id, _taking_in(came[place]))
+    return [given[place] for place in range(len(came))]
+
+
+def _locked(tx: Tx, runs: Iterable[Any]) -> dict[int, int]:
+    """Locks the cases of these runs, before any connector, as everybody locks them in the order of their ids; the
+    runs, and when each has its turn."""
+    turns = sorted(runs, key=lambda run: (run[1] or 0, run[0]))
+    lock_rows(tx.session, _CASES_LOCKED, {case_id for _, case_id in turns if case_id is not None})
+    return {run_id: turn for turn, (run_id, _) in enumerate(turns)}
 
 
 def _alone(tx: Tx, run_id: int, move: Callable[[Tx, Going], Errand | None]) -> Errand | None:
@@ -106,14 +126,20 @@ def _alone(tx: Tx, run_id: int, move: Callable[[Tx, Going], Errand | None]) -> E
         with savepoint(tx.session.connection(), "run"):
             going = load(part, run_id)
             errand = move(part, going) if going else None
-    except (Stale, DBAPIError):
-        raise
     except Exception as fault:
+        if _may_pass(fault):
+            raise
         log.exception("a run failed", extra={"run_id": run_id})
         _poisoned(tx, run_id, f"a fault of our own ({type(fault).__name__}), see the log")
         return None
     tx.absorb(part)
     return errand
+
+
+def _may_pass(fault: Exception) -> bool:
+    """Whether it comes of the moment and not of the run: another was first, or the database is away."""
+    is_of_the_moment = isinstance(fault, DBAPIError) and (isinstance(fault, OperationalError) or lost_a_race(fault))
+    return isinstance(fault, Stale) or is_of_the_moment
 
 
 def _poisoned(tx: Tx, run_id: int, because: str) -> None:
@@ -126,9 +152,9 @@ def _poisoned(tx: Tx, run_id: int, because: str) -> None:
                 end(part, going, End.FAILED, because)
                 save(part, going)
             part.flush()
-    except (Stale, DBAPIError):
-        raise
-    except Exception:
+    except Exception as fault:
+        if _may_pass(fault):
+            raise
         log.exception("what follows from a failed run could not be done", extra={"run_id": run_id})
         _stopped(tx, run_id, because)
 
@@ -154,6 +180,8 @@ def _taking_in(came: Answered) -> Callable[[Tx, Going], Errand | None]:
         if going.run.version != came.errand.version or going.item_id != came.errand.item_id:
             return None
         take_in(tx, going, came)
+        if came.policy_fault:
+            _tell_fault(tx, going, came.errand.position, came.policy_fault)
         assert going.run.due_at
         if going.run.due_at > tx.now:
             save(tx, going)
@@ -210,8 +238,19 @@ def _decide(tx: Tx, going: Going) -> Do | Over:
     except ExpressionFault as fault:
         position = going.run.position = len(going.steps)
         begin(tx, going, position)
-        fail(tx, going, position, f"when: {fault}")
+        _fail_by_policy(tx, going, position, f"when: {fault}")
         return next_step(going.progress(), names, tx.now)
+
+
+def _fail_by_policy(tx: Tx, going: Going, position: int, because: str) -> None:
+    """The step has failed, and not for the systems: a condition of its runbook cannot be decided."""
+    fail(tx, going, position, because)
+    _tell_fault(tx, going, position, because)
+
+
+def _tell_fault(tx: Tx, going: Going, position: int, because: str) -> None:
+    fault = f"runbook {going.run.runbook}, step {going.step(position).name}: {because}"
+    report_policy_fault(tx, going.run.workflow, fault)
 
 
 def _over(tx: Tx, going: Going, decided: Over) -> None:
@@ -252,7 +291,7 @@ def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
         case Then.GO_ON:
             return _undo(tx, going, position) if going.run.state == "undoing" else _act(tx, going, position)
         case Then.WAIT:
-            look(tx, going, position)
+            _look(tx, going, position)
             if going.steps[position].state == "waiting":
                 _wait(tx, going, decided.until_at)
         case Then.WAITED:
@@ -264,6 +303,13 @@ def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
             going.touch(position, state="undoing", attempts=0, key_born_at=None, generation=1)
             return _undo(tx, going, position)
     return None
+
+
+def _look(tx: Tx, going: Going, position: int) -> None:
+    try:
+        look(tx, going, position)
+    except ExpressionFault as fault:
+        _fail_by_policy(tx, going, position, f"wait_for: {fault}")
 
 
 def _wait(tx: Tx, going: Going, until_at: datetime | None) -> None:
