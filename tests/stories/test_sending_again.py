@@ -89,7 +89,7 @@ async def test_what_cannot_be_asked_about_is_confirmed_by_a_person(stage: Stage)
 
 async def test_a_case_without_an_event_has_nothing_to_send(stage: Stage) -> None:
     ref = await stage.report(title="A refund is missing, nobody knows which")
-    assert stage.card(ref).buttons == ["Acknowledge", "Escalate", "Resolve"]
+    assert stage.card(ref).buttons == ["Acknowledge", "Retry callback", "Escalate", "Resolve"]
     assert "came without the event" in await stage.type(FAY, f"/case run {ref} replay")
 
 

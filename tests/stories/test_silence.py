@@ -26,7 +26,7 @@ async def test_the_card_says_all_there_is_to_know(stage: Stage) -> None:
         f"If nobody acknowledges, *Fay Tanaka* (on call for Billing escalation) is told {moment(minutes=10)}",
     ):
         assert words in card.shown
-    assert card.buttons == ["Acknowledge", "Retry", "Replay", "Escalate", "Resolve"]
+    assert card.buttons == ["Acknowledge", "Retry", "Replay", "Retry callback", "Escalate", "Resolve"]
     assert card.mentions == []
 
 
