@@ -71,7 +71,7 @@ class Run(SQLModel, table=True):
 class RunStep(SQLModel, table=True):
     """A step of a run that was begun, and what came of it. `response` is what later steps see of it, and what is shown;
     `sealed` is the same where it holds what is redacted. `link_id` is the delivery, run or question that it waits
-    for."""
+    for. `unanswered`: so many requests went under its key of which nobody knows what they did."""
 
     __tablename__: ClassVar[str] = "run_steps"
     __table_args__ = (
@@ -89,6 +89,7 @@ class RunStep(SQLModel, table=True):
     generation: int = 1
     key_born_at: datetime | None = Field(default=None, sa_type=Instant)
     attempts: int = 0
+    unanswered: int = 0
     started_at: datetime = Field(sa_type=Instant)
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
     until_at: datetime | None = Field(default=None, sa_type=Instant)

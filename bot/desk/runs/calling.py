@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from bot.desk import connectors
-from bot.desk.runs.rows import Going, seal_response
+from bot.desk.runs.rows import Going, save, seal_response
 from bot.desk.tx import Tx
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, State
 from bot.rules.redaction import HIDDEN, struck_out
@@ -31,6 +31,7 @@ LEASE = timedelta(seconds=3)
 """So long a request under way is its sender's, who says again and again that it still waits for the answer: of one that
 died, the run goes on elsewhere after that, under the same key."""
 LOOKS_AGAIN_IN = timedelta(seconds=1)
+NOT_KNOWN = "whether it happened is not known, for an earlier request under its key was not answered"
 KEY_TOO_OLD = "it may have happened, and the receiver may not know its key any more: it could do it twice"
 
 
@@ -107,7 +108,9 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
     connector = going.policy.connectors[call.connector]
     timeout = (call.timeout or connector.timeout).seconds
     connectors.passed(tx, gate, 1, lease=timedelta(seconds=timeout) + BEYOND_TIMEOUT)
-    going.touch(position, attempts=row.attempts + 1, key_born_at=row.key_born_at or tx.now)
+    before = row.unanswered if row.key_born_at else 0
+    unanswered = before if call.is_safe else before + 1
+    going.touch(position, attempts=row.attempts + 1, unanswered=unanswered, key_born_at=row.key_born_at or tx.now)
     going.run.due_at = going.run.lease_until = tx.now + LEASE
     return Errand(
         run_id=going.run.id or 0,
@@ -188,22 +191,45 @@ def listen(tx: Tx, came: Sequence[Answered]) -> None:
 
 
 def take_in(tx: Tx, going: Going, came: Answered) -> None:
-    """Keeps the evidence, and moves the step to its end or to another try."""
+    """Keeps the evidence, and moves the step to its end or to another try. That goes under a new key only where each
+    request under the old one was answered and refused."""
     position, row = came.errand.position, going.steps[came.errand.position]
     going.run.lease_until, going.run.due_at = None, tx.now
     _keep(tx, row, came)
-    judgement = came.judged.judgement
+    _count(going, came)
+    judgement, because = came.judged.judgement, came.judged.because
+    refused = judgement is Judgement.REFUSED
     if judgement is Judgement.DONE:
         _done(tx, going, came)
-    elif judgement is Judgement.DENIED:
-        fail(tx, going, position, came.judged.because, is_undo=came.errand.is_undo)
-    elif again_at := _again_at(tx, row, came):
-        refused = judgement is Judgement.REFUSED
+    elif row.unanswered and judgement is not Judgement.UNKNOWN:
+        fail(tx, going, position, f"{because}; {NOT_KNOWN}", is_undo=came.errand.is_undo)
+    elif judgement is not Judgement.DENIED and (again_at := _again_at(tx, row, came)):
         generation, born = (row.generation + 1, None) if refused else (row.generation, row.key_born_at)
-        going.touch(position, because=came.judged.because, generation=generation, key_born_at=born)
+        going.touch(position, because=because, generation=generation, key_born_at=born)
         going.run.due_at = again_at
     else:
-        fail(tx, going, position, came.judged.because, is_undo=came.errand.is_undo)
+        fail(tx, going, position, because, is_undo=came.errand.is_undo)
+
+
+def take_in_late(tx: Tx, going: Going, came: Answered) -> None:
+    """Keeps the evidence of what was on its way when the run was stopped; nothing follows from it but what is known."""
+    row = going.steps.get(came.errand.position)
+    if row is None:
+        return
+    _keep(tx, row, came)
+    if came.errand.key == key_of(going, row, is_undo=came.errand.is_undo):
+        _count(going, came)
+    record(tx, going, "run.answered_late", step=row.name, status=came.status, because=came.judged.because)
+    save(tx, going)
+
+
+def _count(going: Going, came: Answered) -> None:
+    """One request less of which nobody knows what it did, where it was refused or never left."""
+    row, judgement = going.steps[came.errand.position], came.judged.judgement
+    was_refused = came.status is not None and came.status != 429 and came.status < 500
+    never_left = came.heard is None and came.status is None
+    if judgement in (Judgement.REFUSED, Judgement.DENIED) and (was_refused or never_left) and row.unanswered:
+        going.touch(came.errand.position, unanswered=row.unanswered - 1)
 
 
 def _keep(tx: Tx, row: RunStep, came: Answered) -> None:

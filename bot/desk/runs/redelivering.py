@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from bot.desk.runs.calling import KEY_LASTS
 from bot.desk.runs.owing import owe_one, owed
-from bot.desk.runs.starting import is_unknown, take_up
+from bot.desk.runs.starting import TAKEN_BACK, can_go_on, children, take_up, unknown_since
 from bot.desk.tx import Tx
 from bot.rules.refusals import Refused
 from bot.rules.sending import Fate, Past, Plan, Verb, plan
@@ -20,8 +20,6 @@ from runbooks.steps import KINDS
 from store.models import Case
 from store.run_models import Run, RunStep
 
-FAILED = ("failed", "stopped")
-TAKEN_BACK = ("undoing", "undone", "not_undone")
 CHANGED = ("done", *TAKEN_BACK)
 
 
@@ -34,23 +32,22 @@ def fate_of(session: Session, event_id: int, policy: Policy) -> Fate:
         return Fate.UNDER_WAY
     if last.state == "done":
         return Fate.DELIVERED
-    return Fate.UNKNOWN if _may_have_changed(session, last, policy) else Fate.REFUSED
+    may_have = _has_changed(session, last, policy) or unknown_since(session, last.id or 0) is not None
+    return Fate.UNKNOWN if may_have else Fate.REFUSED
 
 
 def find_failed(session: Session, event_id: int) -> int | None:
     """The run that may go on at the step that failed; None: there is none, or what it did was taken back."""
     last = _last(session, event_id)
-    if last is None or last.state not in FAILED:
-        return None
-    undone = select(col(RunStep.id)).where(col(RunStep.run_id) == last.id, col(RunStep.state).in_(TAKEN_BACK))
-    return None if session.execute(undone.limit(1)).first() else last.id
+    return last.id if last and can_go_on(session, last.id) else None
 
 
 def _plan(session: Session, verb: Verb, event_id: int, policy: Policy, now: datetime) -> Plan | None:
     """How it would be sent again; None while it is under way."""
     past = Past(fate_of(session, event_id, policy), False, now)
     if verb is Verb.RETRY and past.fate in (Fate.UNKNOWN, Fate.REFUSED):
-        since = _unknown_since(session, event_id)
+        last = _last(session, event_id)
+        since = unknown_since(session, last.id or 0) if last else None
         past = Past(Fate.UNKNOWN if since else Fate.REFUSED, False, since or now)
     return plan(verb, past, has_find=False, now=now, key_lasts=KEY_LASTS)
 
@@ -95,25 +92,17 @@ def _last(session: Session, event_id: int) -> Run | None:
     return session.execute(newest).scalar_one_or_none()
 
 
-def _may_have_changed(session: Session, run: Run, policy: Policy) -> bool:
-    """Whether a step of it changed something somewhere, or may have."""
+def _has_changed(session: Session, run: Run, policy: Policy) -> bool:
+    """Whether a step of it changed something somewhere, or one of a run that its steps carried out."""
     book = policy.runbooks.get(run.runbook)
     changing = _changing(book) if book else None
     steps = select(RunStep).where(col(RunStep.run_id) == run.id)
     rows = [row for row in session.execute(steps).scalars() if changing is None or row.name in changing]
-    return any(row.state in CHANGED for row in rows) or bool(run.event_id and _unknown_since(session, run.event_id))
+    if any(row.state in CHANGED for row in rows):
+        return True
+    under_it = (session.get_one(Run, child) for child in children(session, run.id or 0))
+    return any(_has_changed(session, child, policy) for child in under_it)
 
 
 def _changing(book: Runbook) -> set[str]:
     return {step.name for step in book.steps if KINDS[step.kind].changes(step)}
-
-
-def _unknown_since(session: Session, event_id: int) -> datetime | None:
-    """Since when the key of the step that failed is known, where nobody knows what became of its last request."""
-    last = _last(session, event_id)
-    failed = select(RunStep).where(col(RunStep.run_id) == (last.id if last else 0), col(RunStep.state) == "failed")
-    step = session.execute(failed.order_by(col(RunStep.id).desc()).limit(1)).scalar_one_or_none()
-    if step is None or step.key_born_at is None or not is_unknown(session, step.id or 0):
-        return None
-    born: datetime = step.key_born_at
-    return born

@@ -52,6 +52,7 @@ _STEP_CHANGING = (
     "generation",
     "key_born_at",
     "attempts",
+    "unanswered",
     "ended_at",
     "until_at",
     "response",
@@ -228,6 +229,7 @@ def begin(tx: Tx, going: Going, position: int, *, state: str = "under_way") -> R
         "state": state,
         "generation": 1,
         "attempts": 0,
+        "unanswered": 0,
         "started_at": tx.now,
         "because": "",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -26,8 +27,10 @@ from runbooks.runbook import Runbook
 from store.contract_models import Trigger
 from store.models import Case, Event
 from store.queries.quarantine import HELD, held_of_cases, misfit_of_case
-from store.run_models import Run, RunAttempt, RunStep
+from store.run_models import Run, RunStep
 
+FAILED = ("failed", "stopped")
+TAKEN_BACK = ("undoing", "undone", "not_undone")
 _RUNS = Run.__table__  # type: ignore[attr-defined]
 _COLUMNS = tuple(column.name for column in _RUNS.columns if column.name != "id")
 
@@ -158,27 +161,59 @@ def owe_run(tx: Tx, run: Run) -> int:
 
 
 def take_up(tx: Tx, run_id: int, *, anew: bool = False) -> None:
-    """A run that failed goes on at the step that failed. That goes under a new key; under the same one while nobody
-    knows what its last request did, unless a person said yes to what may happen twice (`anew`)."""
-    failed = select(col(RunStep.id), col(RunStep.generation)).where(
-        col(RunStep.run_id) == run_id, col(RunStep.state) == "failed"
-    )
-    for step_id, generation in tx.session.execute(failed).all():
-        key: dict[str, Any] = {"attempts": 1}
-        if anew or not is_unknown(tx.session, step_id):
-            key = {"attempts": 0, "generation": generation + 1, "key_born_at": None}
-        again = update(RunStep).where(col(RunStep.id) == step_id).values(state="under_way", ended_at=None, **key)
+    """A run that failed goes on at the step that failed, and so does the one that this step carried out. That goes
+    under a new key; under the same one while nobody knows what a request under it did, unless a person said yes to what
+    may happen twice (`anew`)."""
+    for step in tx.session.execute(_LEFT.where(col(RunStep.run_id) == run_id)).all():
+        values: dict[str, Any] = {"state": "under_way", "ended_at": None, "attempts": 1}
+        if step.kind == "run" and can_go_on(tx.session, step.link_id):
+            take_up(tx, step.link_id, anew=anew)
+            values["state"] = "waiting"
+        elif anew or not is_unknown(step):
+            values |= {"attempts": 0, "unanswered": 0, "generation": step.generation + 1, "key_born_at": None}
+        again = update(RunStep).where(col(RunStep.id) == step.id).values(**values)
         tx.session.execute(again.execution_options(synchronize_session=False))
     goes_on = update(Run).where(col(Run.id) == run_id)
-    values = goes_on.values(state="running", ended_at=None, due_at=tx.now, because="", version=Run.version + 1)
-    tx.session.execute(values.execution_options(synchronize_session=False))
+    values = {"state": "running", "ended_at": None, "due_at": tx.now, "because": "", "version": Run.version + 1}
+    tx.session.execute(goes_on.values(**values).execution_options(synchronize_session=False))
 
 
-def is_unknown(session: Session, step_id: int) -> bool:
-    """Whether nobody knows what the last request of a step did."""
-    last = select(col(RunAttempt.status)).where(col(RunAttempt.step_id) == step_id).order_by(col(RunAttempt.id).desc())
-    row = session.execute(last.limit(1)).first()
-    return row is not None and (row.status is None or row.status == 429 or row.status >= 500)
+_LEFT = select(
+    col(RunStep.id),
+    col(RunStep.kind),
+    col(RunStep.generation),
+    col(RunStep.key_born_at),
+    col(RunStep.unanswered),
+    col(RunStep.link_id),
+).where(col(RunStep.state).in_(("failed", "under_way")))
+"""The steps at which a run that is over was left."""
+
+
+def is_unknown(step: Any) -> bool:
+    """Whether nobody knows what a request under the key of a step did."""
+    return step.key_born_at is not None and step.unanswered > 0
+
+
+def unknown_since(session: Session, run_id: int) -> datetime | None:
+    """Since when there is a key of which nobody knows what a request under it did, in the run or in one that its steps
+    carried out; the oldest."""
+    steps = session.execute(_LEFT.where(col(RunStep.run_id) == run_id)).all()
+    born = [step.key_born_at for step in steps if is_unknown(step)]
+    return min(
+        [*born, *filter(None, (unknown_since(session, child) for child in children(session, run_id)))], default=None
+    )
+
+
+def children(session: Session, run_id: int) -> list[int]:
+    """The runs that its steps carried out."""
+    return list(session.execute(select(col(Run.id)).where(col(Run.parent_id) == run_id)).scalars())
+
+
+def can_go_on(session: Session, run_id: int | None) -> bool:
+    """Whether a run may go on at the step that failed: it failed or was stopped, and nothing of it was taken back."""
+    state = session.execute(select(col(Run.state)).where(col(Run.id) == run_id)).scalar()
+    undone = select(col(RunStep.id)).where(col(RunStep.run_id) == run_id, col(RunStep.state).in_(TAKEN_BACK))
+    return state in FAILED and session.execute(undone.limit(1)).first() is None
 
 
 def form_names(tx: Tx, case: Case, *, shown: bool = True) -> dict[str, Any]:

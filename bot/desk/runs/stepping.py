@@ -17,7 +17,7 @@ from bot.desk.intake import report_policy_fault
 from bot.desk.runs.acts import carry_out, done, look
 from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
-from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in
+from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in, take_in_late
 from bot.desk.runs.ending import end
 from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
@@ -178,6 +178,8 @@ def _if_due(tx: Tx, going: Going) -> Errand | None:
 def _taking_in(came: Answered) -> Callable[[Tx, Going], Errand | None]:
     def take(tx: Tx, going: Going) -> Errand | None:
         if going.run.version != came.errand.version or going.item_id != came.errand.item_id:
+            if going.run.ended_at is not None and going.item_id == came.errand.item_id:
+                take_in_late(tx, going, came)
             return None
         take_in(tx, going, came)
         if came.policy_fault:

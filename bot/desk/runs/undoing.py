@@ -119,7 +119,7 @@ def _stop_step(tx: Tx, going: Going, position: int) -> str:
     said = ""
     if row.state == "waiting" and row.kind in SENT:
         said = f"what {row.name} sent is on its way all the same"
-    elif row.state != "waiting" and row.attempts and row.key_born_at:
+    elif row.state != "waiting" and row.unanswered and row.key_born_at:
         said = f"whether {row.name} {'was taken back' if is_undoing else 'happened'} is not known"
     because = said or "stopped"
     going.touch(position, state="not_undone" if is_undoing else "failed", because=because, ended_at=tx.now)

@@ -106,6 +106,7 @@ def _run_steps() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("key_born_at", INSTANT, nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("unanswered", sa.Integer(), nullable=False),
         sa.Column("started_at", INSTANT, nullable=False),
         sa.Column("ended_at", INSTANT, nullable=True),
         sa.Column("until_at", INSTANT, nullable=True),
