@@ -93,8 +93,9 @@ class Over:
 
 
 def next_step(run: Progress, names: Names, now: datetime) -> Do | Over:
-    """The next thing that the run does. Steps come in their order, each once; after one that failed the runbook's
-    `on_failure` decides. Raises `ExpressionFault` for a `when` that is neither true nor false."""
+    """The next thing that the run does. Steps come in their order, each once; after one that failed, and when its time
+    has run out, the runbook's `on_failure` decides. Raises `ExpressionFault` for a `when` that is neither true nor
+    false."""
     if run.is_undoing:
         return _next_undo(run)
     for position, step in enumerate(run.runbook.steps):
@@ -104,7 +105,7 @@ def next_step(run: Progress, names: Names, now: datetime) -> Do | Over:
         if begun is not None and begun.at is At.FAILED:
             return _failed(run, position, begun)
         if run.gives_up_at is not None and run.gives_up_at <= now:
-            return Over(End.FAILED, "its time ran out")
+            return _over(run, "its time ran out")
         return _go_on(position, begun, now) if begun else _begin(step, position, names)
     return Over(End.DONE, "all its steps are done")
 
@@ -125,9 +126,12 @@ def _go_on(position: int, begun: Begun, now: datetime) -> Do:
 
 
 def _failed(run: Progress, position: int, begun: Begun) -> Over:
-    because = f"{run.runbook.steps[position].name}: {begun.because}"
+    return _over(run, f"{run.runbook.steps[position].name}: {begun.because}")
+
+
+def _over(run: Progress, because: str) -> Over:
     end = End.STOPPED if run.runbook.on_failure == "stop" else End.FAILED
-    must_undo = run.runbook.on_failure == "undo" and bool(to_undo(run))
+    must_undo = run.runbook.on_failure == "undo" and _leaves_something(run)
     return Over(end, because, must_undo)
 
 
@@ -141,6 +145,12 @@ def _next_undo(run: Progress) -> Do | Over:
     if kept:
         return Over(End.FAILED, f"could not be undone: {', '.join(kept)}")
     return Over(End.UNDONE, "what it did is taken back")
+
+
+def _leaves_something(run: Progress) -> bool:
+    """Whether something is to be taken back, or will be when the run that a step waits for is stopped."""
+    waits = any(begun.at is At.WAITING and at in run.children for at, begun in run.begun.items())
+    return waits or bool(to_undo(run))
 
 
 def to_undo(run: Progress) -> list[int]:

@@ -106,6 +106,24 @@ def test_a_run_whose_time_is_up_fails_whatever_it_is_at(gives_up_at: datetime, e
     assert decided == (Over(End.FAILED, "its time ran out") if ends else Do(Then.WAIT, 0))
 
 
+@pytest.mark.parametrize(
+    ("on_failure", "begun", "children", "expected"),
+    [
+        ("escalate", {0: DONE}, (), Over(End.FAILED, "its time ran out")),
+        ("stop", {0: DONE}, (), Over(End.STOPPED, "its time ran out")),
+        ("undo", {0: DONE}, (), Over(End.FAILED, "its time ran out", must_undo=True)),
+        ("undo", {0: DONE, 1: Begun(At.WAITING)}, (), Over(End.FAILED, "its time ran out", must_undo=True)),
+        ("undo", {0: SKIPPED, 1: Begun(At.WAITING)}, (), Over(End.FAILED, "its time ran out")),
+        ("undo", {0: SKIPPED, 1: Begun(At.WAITING)}, (1,), Over(End.FAILED, "its time ran out", must_undo=True)),
+    ],
+)
+def test_when_its_time_is_up_the_runbook_says_what_follows(
+    on_failure: str, begun: Mapping[int, Begun], children: tuple[int, ...], expected: Over
+) -> None:
+    progress = Progress(book(f"on_failure: {on_failure}{THREE}"), begun, False, NOW, frozenset(children))
+    assert next_step(progress, {"inputs": {}}, NOW) == expected
+
+
 def test_only_finished_steps_that_say_how_are_undone() -> None:
     runbook = book(THREE)
     assert to_undo(Progress(runbook, {0: DONE, 1: DONE, 2: FAILED})) == [0]

@@ -227,7 +227,7 @@ async def test_of_several_events_a_failure_takes_back_one_and_a_person_all(stage
         return {name: str(kept["tier"]) for name, kept in stage.company["helpdesk"].kept.items()}
 
     assert tiers() == {"re_1": "gold", "re_2": "none", "re_3": "gold"}
-    assert (ended(stage)[0], runs(stage)[0].counts) == ("done", {"done": 2, "failed": 1})
+    assert (ended(stage)[0], runs(stage)[0].counts) == ("failed", {"done": 2, "failed": 1})
     await do(stage, undo_run, UndoRun(1, 1), FAY)
     assert tiers() == {"re_1": "none", "re_2": "none", "re_3": "none"}
     assert ended(stage)[0] == "undone"

@@ -19,7 +19,7 @@ from bot.desk.runs.ending import end
 from bot.desk.runs.foreseeing import in_words, plan
 from bot.desk.runs.items import count_held
 from bot.desk.runs.meant import asker_of, people_in, reached_but, role_meant
-from bot.desk.runs.rows import Going, names_of, save
+from bot.desk.runs.rows import Going, names_of, parents_of, save
 from bot.desk.runs.waiting_for_yes import start_clock, stop_clock
 from bot.desk.telling import consult, in_thread, inform
 from bot.desk.tx import Tx
@@ -126,7 +126,8 @@ def ask(tx: Tx, going: Going) -> None:
     stop_clock(tx, going)
     rows = _expire(tx, going, _rows(tx, going.run.id))
     roles = dict.fromkeys(role.name for each in approval.by if (role := role_meant(tx, case, each)))
-    able = {name: set(people_in(tx, find_role(tx.policy, name))) - _askers(going) for name in roles}
+    askers = _askers(tx, going)
+    able = {name: set(people_in(tx, find_role(tx.policy, name))) - askers for name in roles}
     following = next_ask(list(roles), _seats(rows), able, count=approval.count)
     if isinstance(following, NobodyLeft):
         is_late = any(row.answer == Answer.EXPIRED for row in rows)
@@ -169,7 +170,7 @@ def _expires_at(tx: Tx, going: Going, role: Role) -> datetime:
 
 def _tell(tx: Tx, going: Going, case: Case, role: Role, until: datetime) -> None:
     run = going.run
-    told = reached_but(tx, role, _askers(going))
+    told = reached_but(tx, role, _askers(tx, going))
     facts: dict[str, Any] = {
         "by": run.accepted_by or run.asked_by,
         "runbook": going.runbook.title,
@@ -220,7 +221,7 @@ def _seat(tx: Tx, going: Going, rows: Sequence[RunApproval]) -> int:
         _seats(rows),
         person=tx.actor.id,
         mine=roles_among(tx, roles),
-        askers=_askers(going),
+        askers=_askers(tx, going),
         titles={role.name: role.title for role in roles},
     )
     if isinstance(place, No):
@@ -256,8 +257,9 @@ def _seats(rows: Sequence[RunApproval]) -> list[Seat]:
     return [Seat(row.role, Answer(row.answer), row.by) for row in rows]
 
 
-def _askers(going: Going) -> set[str]:
-    return {who for who in (going.run.asked_by, going.run.accepted_by) if who}
+def _askers(tx: Tx, going: Going) -> set[str]:
+    """Who wanted it: who asked for the run or said Do it, and for those by whose steps it is carried out."""
+    return {who for run in (going.run, *parents_of(tx, going.run)) for who in (run.asked_by, run.accepted_by) if who}
 
 
 def _approval(going: Going) -> Approval:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy import select
+from sqlmodel import col
+
 from bot.desk.commands import Escalate
 from bot.desk.escalations import escalate
 from bot.desk.runs import delivering, following
 from bot.desk.runs.calling import record
-from bot.desk.runs.rows import Going
+from bot.desk.runs.rows import Going, load, save
 from bot.desk.runs.waking import wake_parent, wake_undoing
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
@@ -17,6 +20,7 @@ from bot.rules.actors import SYSTEM
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
 from runbooks.engine import End
+from store.run_models import Run
 
 SAID: Mapping[End, What] = {
     End.DONE: What.RUN_DONE,
@@ -27,14 +31,16 @@ SAID: Mapping[End, What] = {
 }
 
 
+SENT = ("replay", "retry_failed")
 TELL_THEMSELVES = ("auto_fix",)
 """Causes for which what follows from a failure says in one line what was tried and where the case goes."""
 
 
 def end(tx: Tx, going: Going, how: End, because: str) -> None:
-    """The run is over. Whoever waits for it goes on; its case is told. From one that was over before, and is taken back
-    now, nothing follows again."""
+    """The run is over, and so is what its steps carry out. Whoever waits for it goes on; its case is told. From one
+    that was over before, and is taken back now, nothing follows again."""
     run = going.run
+    close_steps(tx, going, because)
     run.state, run.because = how.value, because
     run.ended_at, run.due_at, run.lease_until = tx.now, None, None
     record(tx, going, f"run.{how.value}", because=because, counts=dict(run.counts))
@@ -48,6 +54,41 @@ def end(tx: Tx, going: Going, how: End, because: str) -> None:
         follow(tx, going, how)
     elif run.parent_id is not None:
         wake_undoing(tx, run.parent_id)
+
+
+def stop(tx: Tx, going: Going, because: str) -> list[str]:
+    """Ends the run and what its steps carry out, and writes it; what is said of requests that are on their way."""
+    said = close_steps(tx, going, because)
+    end(tx, going, End.STOPPED, "; ".join([because, *said]))
+    save(tx, going)
+    return said
+
+
+def close_steps(tx: Tx, going: Going, because: str) -> list[str]:
+    """Nothing of the run is under way any more: its steps are closed, and the runs that they carry out are stopped.
+    What is said of requests that are on their way."""
+    said = [word for child in _under_it(tx, going.run) for word in stop(tx, child, because)]
+    return said + [word for at in sorted(going.steps) if (word := _close_step(tx, going, at, because))]
+
+
+def _under_it(tx: Tx, run: Run) -> list[Going]:
+    ids = select(col(Run.id)).where(col(Run.parent_id) == run.id, col(Run.ended_at).is_(None)).order_by(col(Run.id))
+    return [going for child in tx.session.execute(ids).scalars().all() if (going := load(tx, child or 0))]
+
+
+def _close_step(tx: Tx, going: Going, position: int, because: str) -> str:
+    row = going.steps[position]
+    if row.state not in ("under_way", "waiting", "undoing"):
+        return ""
+    is_undoing = row.state == "undoing"
+    said = ""
+    if row.state == "waiting" and row.kind in SENT:
+        said = f"what {row.name} sent is on its way all the same"
+    elif row.state != "waiting" and row.unanswered and row.key_born_at:
+        said = f"whether {row.name} {'was taken back' if is_undoing else 'happened'} is not known"
+    state = "not_undone" if is_undoing else "failed"
+    going.touch(position, state=state, because=said or because, ended_at=tx.now)
+    return said
 
 
 def follow(tx: Tx, going: Going, how: End) -> None:

@@ -13,9 +13,11 @@ from sqlmodel import col
 from bot.desk.deliveries import case_names
 from bot.desk.kept import Kept, removed_from
 from bot.desk.pages import owe_page_updates
+from bot.desk.runs.owing import BY_THEMSELVES
 from bot.desk.tx import Tx
-from bot.rules.redaction import restored
+from bot.rules.redaction import HIDDEN, restored
 from runbooks.engine import At, Begun, Progress
+from runbooks.inputs import WrongInputs, first_values, read_inputs
 from runbooks.policy import Policy
 from runbooks.runbook import Runbook, Step
 from store.models import Case, Event
@@ -198,18 +200,55 @@ def _about(tx: Tx, case: Case | None) -> dict[str, Any]:
 
 def names_of(tx: Tx, going: Going, *, shown: bool) -> dict[str, Any]:
     """What the run's texts and conditions see; `shown`: as it may be said to people."""
-    event: dict[str, Any] = {}
-    if going.kept:
-        event = dict(going.kept.shown) if shown else restored(going.kept.shown, going.kept.removed or {})
     steps = {row.name: {"response": _response(going, row, shown)} for row in going.steps.values()}
     return {
-        "event": event,
+        "event": _event(going.kept, shown=shown),
         "case": going.about,
-        "inputs": going.run.inputs,
+        "inputs": going.run.inputs if shown else _clear_inputs(tx, going),
         "steps": steps,
         "asker": going.run.asked_by,
         "now": tx.now,
     }
+
+
+def _event(kept: Kept | None, *, shown: bool) -> dict[str, Any]:
+    if kept is None:
+        return {}
+    return dict(kept.shown) if shown else restored(kept.shown, kept.removed or {})
+
+
+def _clear_inputs(tx: Tx, going: Going) -> dict[str, Any]:
+    """The inputs with those filled in anew that nobody was asked for and that are kept without a redacted value; a
+    run that a step carries out has those of the first one."""
+    inputs = going.run.inputs
+    hidden = [name for name, value in inputs.items() if isinstance(value, str) and HIDDEN in value]
+    first = first_of(tx, going.run) if hidden else going.run
+    if not hidden or first.cause not in BY_THEMSELVES:
+        return inputs
+    runbook = going.policy.runbooks[first.runbook]
+    kept = going.kept if first.event_id == going.event_id else _kept(tx, first.event_id)
+    event, now = _event(kept, shown=False), first.started_at or tx.now
+    names = {"event": event, "case": going.about, "inputs": {}, "steps": {}, "asker": first.asked_by, "now": now}
+    try:
+        clear = read_inputs(runbook, first_values(runbook, names))
+    except WrongInputs:
+        return inputs
+    return inputs | {name: clear.get(name, inputs[name]) for name in hidden}
+
+
+def parents_of(tx: Tx, run: Run) -> list[Any]:
+    """The rows of the runs by whose steps this one is carried out, the nearest first."""
+    found: list[Any] = []
+    parent_id = run.parent_id
+    while parent_id is not None:
+        found.append(tx.session.connection().execute(_SEEN, {"id": parent_id}).one())
+        parent_id = found[-1].parent_id
+    return found
+
+
+def first_of(tx: Tx, run: Run) -> Any:
+    """The run that began all of it: the run itself, or the one by whose steps it is carried out in the end."""
+    return (parents_of(tx, run) or [run])[-1]
 
 
 def _response(going: Going, row: RunStep, shown: bool) -> Any:

@@ -18,7 +18,7 @@ from bot.desk.runs.acts import carry_out, done, look
 from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in, take_in_late
-from bot.desk.runs.ending import end
+from bot.desk.runs.ending import close_steps, end
 from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
@@ -256,6 +256,7 @@ def _tell_fault(tx: Tx, going: Going, position: int, because: str) -> None:
 
 
 def _over(tx: Tx, going: Going, decided: Over) -> None:
+    close_steps(tx, going, decided.because)
     if decided.must_undo:
         going.run.state, going.run.because = "undoing", decided.because
         record(tx, going, "run.undoing", because=decided.because)

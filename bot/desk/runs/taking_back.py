@@ -38,8 +38,9 @@ def _has_places(tx: Tx, run_id: int | None) -> bool:
 
 
 def see_children(tx: Tx, going: Going) -> None:
-    """Looks which steps carried out a run of which something can be taken back."""
-    runs = [(at, row) for at, row in going.steps.items() if row.kind == "run" and row.state in FINISHED]
+    """Looks which steps carried out a run, or wait for one, of which something can be taken back."""
+    states = (*FINISHED, "waiting")
+    runs = [(at, row) for at, row in going.steps.items() if row.kind == "run" and row.state in states]
     unsaid = [(at, row) for at, row in runs if going.step(at).undo is None]
     going.children = frozenset(at for at, row in unsaid if _has_places(tx, row.link_id))
 

@@ -10,8 +10,9 @@ from sqlmodel import col
 
 from bot.desk.runs.calling import record
 from bot.desk.runs.owing import BY_THEMSELVES
-from bot.desk.runs.rows import Going, names_of
+from bot.desk.runs.rows import Going, first_of, names_of
 from bot.desk.tx import Tx
+from bot.rules.redaction import as_shown
 from runbooks.engine import End, Over
 from runbooks.inputs import WrongInputs, first_values, read_inputs
 from store.contract_models import Trigger
@@ -21,15 +22,18 @@ NEVER_BEGAN = "its time ran out before it could begin"
 
 
 def overtaken(tx: Tx, going: Going) -> Over | None:
-    """How an auto-fix ends that is not to go on: its case was closed, what the case is about is over, or its time ran
-    out while it was held. None: it goes on."""
+    """How an auto-fix, or what a step of it carries out, ends that is not to go on: its case was closed, what the case
+    is about is over, or its time ran out while it was held. None: it goes on."""
     run, case = going.run, going.case
-    if run.cause != "auto_fix" or run.state == "undoing" or case is None:
+    if run.state == "undoing" or case is None:
+        return None
+    first = first_of(tx, run)
+    if first.cause != "auto_fix":
         return None
     if not case.is_open:
         return Over(End.STOPPED, f"{case.ref} was closed meanwhile")
-    if run.overtaken_by:
-        return Over(End.DONE, run.overtaken_by)
+    if first.overtaken_by:
+        return Over(End.DONE if first.id == run.id else End.STOPPED, first.overtaken_by)
     if run.state == "held":
         if run.gives_up_at is not None and run.gives_up_at <= tx.now:
             return Over(End.FAILED, f"{NEVER_BEGAN}: {run.because}")
@@ -44,7 +48,7 @@ def prepare(tx: Tx, going: Going) -> Over | None:
     if run.cause not in BY_THEMSELVES:
         return None
     try:
-        run.inputs = read_inputs(runbook, first_values(runbook, names_of(tx, going, shown=False)))
+        run.inputs = _inputs(tx, going)
     except WrongInputs as wrong:
         return Over(End.FAILED, f"nobody fills in its inputs, and their defaults will not do: {wrong}")
     if runbook.for_each and run.upto_id is None:
@@ -52,6 +56,17 @@ def prepare(tx: Tx, going: Going) -> Over | None:
         if run.upto_id is None:
             return Over(End.DONE, "nothing of the case is held in quarantine")
     return None
+
+
+def _inputs(tx: Tx, going: Going) -> dict[str, Any]:
+    """The inputs as they may be kept: what rests on a redacted value is hidden, and filled in anew where it is sent.
+    Raises `WrongInputs` for values that will not do."""
+    shown, clear = (first_values(going.runbook, names_of(tx, going, shown=shown)) for shown in (True, False))
+    read = read_inputs(going.runbook, clear)
+    return {
+        name: as_shown(clear.get(name), shown.get(name)) if clear.get(name) != shown.get(name) else value
+        for name, value in read.items()
+    }
 
 
 def _last_held(tx: Tx, case_id: int | None) -> Any:

@@ -11,20 +11,19 @@ from bot.desk.acting import begin, check_right, finish, name_of
 from bot.desk.commands import OnCase, Outcome
 from bot.desk.runs.calling import record
 from bot.desk.runs.chosen import check_may_steer, check_open, chosen, is_over
-from bot.desk.runs.ending import end
-from bot.desk.runs.rows import Going, load, save
+from bot.desk.runs.ending import stop
+from bot.desk.runs.rows import Going, save
 from bot.desk.runs.taking_back import not_undone, places, take_back
 from bot.desk.tx import Tx
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
-from runbooks.engine import End, cannot_be_undone
+from runbooks.engine import cannot_be_undone
 from store.models import Case
 from store.run_models import Run
 
 OVER = ("done", "failed", "stopped")
 UNDER_WAY = ("held", "approving", "running", "proposed", "undoing")
-SENT = ("replay", "retry_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,38 +91,8 @@ def stop_run(tx: Tx, command: StopRun) -> Outcome:
     check_may_steer(tx, acting.case, going)
     if going.run.state not in UNDER_WAY:
         raise is_over(tx, going)
-    _stop(tx, going)
+    stop(tx, going, f"{name_of(tx.session, tx.actor.id)} stopped it")
     return finish(tx, acting, What.RUN_STOPPED, _facts(tx, going), silent=True)
-
-
-def _stop(tx: Tx, going: Going) -> list[str]:
-    """Stops it and what its steps carry out; what is said of requests that are on their way."""
-    said = [word for child in _under_it(tx, going.run) for word in _stop(tx, child)]
-    said += [word for at in sorted(going.steps) if (word := _stop_step(tx, going, at))]
-    because = f"{name_of(tx.session, tx.actor.id)} stopped it"
-    end(tx, going, End.STOPPED, "; ".join([because, *said]))
-    save(tx, going)
-    return said
-
-
-def _under_it(tx: Tx, run: Run) -> list[Going]:
-    ids = select(col(Run.id)).where(col(Run.parent_id) == run.id, col(Run.ended_at).is_(None)).order_by(col(Run.id))
-    return [going for child in tx.session.execute(ids).scalars().all() if (going := load(tx, child or 0))]
-
-
-def _stop_step(tx: Tx, going: Going, position: int) -> str:
-    row = going.steps[position]
-    if row.state not in ("under_way", "waiting", "undoing"):
-        return ""
-    is_undoing = row.state == "undoing"
-    said = ""
-    if row.state == "waiting" and row.kind in SENT:
-        said = f"what {row.name} sent is on its way all the same"
-    elif row.state != "waiting" and row.unanswered and row.key_born_at:
-        said = f"whether {row.name} {'was taken back' if is_undoing else 'happened'} is not known"
-    because = said or "stopped"
-    going.touch(position, state="not_undone" if is_undoing else "failed", because=because, ended_at=tx.now)
-    return said
 
 
 def _facts(tx: Tx, going: Going) -> dict[str, object]:

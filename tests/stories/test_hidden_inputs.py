@@ -1,0 +1,59 @@
+"""What a contract redacts is sent where a runbook's input rests on it, and the input is kept without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import Session, SQLModel
+
+from tests.stories.conftest import on_both_engines
+from tests.stories.stage import Stage
+from tests.stories.test_events import send
+from tests.stories.test_runs import requests, runs
+
+SECRET = "ada.lovelace@private.test"
+LEAD = {"lead_id": "lead_1", "tier": "growth", "email": SECRET}
+INPUTS = """inputs:
+  mail: {label: Mail, type: text, required: true, pattern: "[a-z.]+@[a-z.]+", default: "{{ event.email }}"}
+  tier: {label: Tier, type: text, default: "{{ event.tier }}"}
+"""
+POST = """  - name: post
+    request:
+      connector: helpdesk
+      method: POST
+      path: /tickets
+      json: {lead: "{{ inputs.mail }}", team: "{{ inputs.tier }}"}
+"""
+
+
+@pytest.fixture
+def folder(folder: Path) -> Path:
+    """Leads are delivered by a runbook; what it sends is in its inputs, and in those of one that it carries out."""
+    contract = folder / "workflows" / "lead-routing.yml"
+    text = contract.read_text()
+    begin, end = text.index("deliver:"), text.index("exceptions:")
+    contract.write_text(f"{text[:begin]}deliver:\n  runbook: outer\n\n{text[end:]}")
+    inner = f"runbook: inner\ntitle: Inner\n{INPUTS}steps:\n{POST}"
+    outer = f"runbook: outer\ntitle: Outer\n{INPUTS}steps:\n{POST}  - {{name: inner, run: inner}}\n"
+    (folder / "runbooks" / "inner.yml").write_text(inner)
+    (folder / "runbooks" / "outer.yml").write_text(outer)
+    return folder
+
+
+def everything(session: Session) -> str:
+    """All that the database holds, as text."""
+    rows = [tuple(row) for table in SQLModel.metadata.sorted_tables for row in session.execute(select(table))]
+    return repr(rows)
+
+
+@on_both_engines
+async def test_an_input_that_rests_on_a_redacted_value_is_sent_and_kept_hidden(stage: Stage) -> None:
+    assert (await send(stage, "lead-routing", LEAD))[0] == 202
+    await stage.settle()
+    assert [(each.state, each.inputs) for each in runs(stage)] == [("done", {"mail": "•••", "tier": "growth"})] * 2
+    sent = [ticket["lead"] for ticket in stage.company["helpdesk"].kept.values()]
+    assert sent == [SECRET, SECRET]
+    assert [each.request["json"] for each in requests(stage)] == [{"lead": "•••", "team": "growth"}] * 2
+    assert "lovelace" not in stage.database.read_now(everything)
