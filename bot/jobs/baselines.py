@@ -15,10 +15,11 @@ from bot.desk import baselines, census
 from bot.desk.baselines import CENSUS, DueBaseline
 from bot.desk.census import Asked
 from bot.desk.desk import Desk
+from bot.jobs.credentials import with_secrets
 from bot.rules.actors import TIMER
-from bot.settings import SettingsFault, read_secret
+from bot.settings import SettingsFault
 from runbooks.calls import Answer, Caller
-from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.connectors import Connector, MissingVariable, Resolved
 from runbooks.contracts import Census
 from runbooks.filling import fill
 from runbooks.templates import ExpressionFault, Missing
@@ -111,8 +112,7 @@ class Baselines:
 
     def _connector(self, due: DueBaseline, name: str) -> tuple[Connector, Resolved]:
         connector = due.policy.connectors[name]
-        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
-        return connector, resolve(connector, {each: value for each, value in said.items() if value})
+        return connector, with_secrets(connector, self._environment)
 
 
 def _read(due: DueBaseline, name: str, rule: Census, answer: Answer) -> Asked:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from pydantic_core import to_json
 
 from bot.desk.checks import Answer, Question
+from bot.jobs.credentials import with_secrets
 from bot.rules.closing import Found, read_answer
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
-from bot.settings import SettingsFault, read_secret
+from bot.rules.texts import storable
+from bot.settings import SettingsFault
 from runbooks import calls
 from runbooks.calls import KEPT_BYTES, Caller
-from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.connectors import Connector, MissingVariable, Resolved
 from runbooks.contracts import Check
 from runbooks.filling import Filled, fill
 from runbooks.policy import Policy
@@ -54,8 +55,7 @@ async def ask(question: Question, caller: Caller, environment: Mapping[str, str]
 
 def _connector(policy: Policy, name: str, environment: Mapping[str, str]) -> tuple[Connector, Resolved]:
     connector = policy.connectors[name]
-    said = {each: read_secret(environment, each) for each in variables_of(connector)}
-    return connector, resolve(connector, {each: value for each, value in said.items() if value})
+    return connector, with_secrets(connector, environment)
 
 
 def _read(question: Question, came: calls.Answer) -> Answer:
@@ -63,7 +63,7 @@ def _read(question: Question, came: calls.Answer) -> Answer:
         return Answer(Found.UNKNOWN, came.error, share=_share())
     names = {**question.names, "response": came.as_names()}
     answer = _decided(question.check, names, came.status, _cut(came))
-    return replace(answer, status=came.status, body=came.text, retry_after=_retry_after(came), share=_share())
+    return replace(answer, status=came.status, body=came.text, retry_after=came.retry_after, share=_share())
 
 
 def _decided(check: Check, names: Mapping[str, Any], status: int | None, more: str) -> Answer:
@@ -90,18 +90,12 @@ def _share() -> float:
     return random.uniform(0.5, 1.0)  # noqa: S311
 
 
-def _retry_after(came: calls.Answer) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3); its date form is not read."""
-    said = came.headers.get("retry-after", "")
-    return timedelta(seconds=int(said)) if said.isdigit() and len(said) < 9 else None
-
-
 def _hidden(answer: Answer, question: Question, request: Request, filled: Filled) -> Answer:
     """The answer as it may be kept: without what is redacted in the event, and of a bounded length."""
     shown = as_shown(filled.on_record(), _without_redacted(request, question)) if question.removed else None
     kept = shown if isinstance(shown, dict) else filled.on_record()
     because = struck_out(answer.because, question.removed.values())
-    return replace(answer, request=_bounded(kept), because=_storable(because))
+    return replace(answer, request=_bounded(kept), because=storable(because))
 
 
 def _without_redacted(request: Request, question: Question) -> Any:
@@ -117,8 +111,3 @@ def _bounded(request: dict[str, Any]) -> dict[str, Any]:
     if size <= KEPT_BYTES:
         return request
     return {"method": request["method"], "path": str(request["path"])[:LONGEST_PATH], "json": f"{size:,} bytes"}
-
-
-def _storable(text: str) -> str:
-    """Without the characters that PostgreSQL cannot keep."""
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,6 +12,7 @@ from bot.desk import checks
 from bot.desk.checks import Answer, Came, Claimed
 from bot.desk.desk import Desk
 from bot.jobs.checking import ask
+from bot.jobs.flights import Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.closing import Found
 from runbooks.calls import Caller
@@ -20,7 +20,6 @@ from runbooks.calls import Caller
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
-STOPS_WITHIN = 10.0
 
 
 class Checks:
@@ -30,7 +29,7 @@ class Checks:
         self._desk = desk
         self._caller = caller
         self._environment = environment
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._flights = Flights()
 
     async def tick(self) -> int:
         """Starts all checks that are due and for which there is room, and returns how many those were. It does not
@@ -38,24 +37,17 @@ class Checks:
         count = 0
         while claimed := await self._claim():
             for each in claimed:
-                task = asyncio.create_task(self._carry_out(each))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                self._flights.start(self._carry_out(each))
             count += len(claimed)
         return count
 
     async def drain(self) -> None:
         """Carries on until no check is due, and waits for what is under way."""
-        while await self.tick() or self._under_way:
-            await asyncio.gather(*self._under_way)
+        await self._flights.drain(self.tick)
 
     async def stop(self) -> None:
         """Waits for what is under way, up to ten seconds; what is left then is asked again when its lease ends."""
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=STOPS_WITHIN)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._flights.stop()
 
     def next_due(self, session: Session) -> datetime | None:
         """When the next check may be asked."""
@@ -63,7 +55,7 @@ class Checks:
 
     async def _claim(self) -> list[Claimed]:
         """Asked beside the writers first, so that looking costs them nothing."""
-        now, room = self._desk.clock.now(), AT_ONCE - len(self._under_way)
+        now, room = self._desk.clock.now(), AT_ONCE - len(self._flights)
         if room <= 0 or not await self._desk.read(lambda session: checks.some_are_due(session, now)):
             return []
         return await self._desk.run(checks.claim, room, actor=SYSTEM)

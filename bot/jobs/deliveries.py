@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections import Counter
@@ -18,14 +17,17 @@ from bot.desk import deliveries
 from bot.desk.attempts import Attempted, attempted
 from bot.desk.deliveries import Claimed, Room
 from bot.desk.desk import Desk
+from bot.jobs.credentials import with_secrets
+from bot.jobs.flights import Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, heard_in
 from bot.rules.drills import Receiver
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
 from bot.rules.sending import Verdict
-from bot.settings import SettingsFault, read_secret
+from bot.rules.texts import storable
+from bot.settings import SettingsFault
 from runbooks.calls import KEPT_BYTES, Answer, Caller
-from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.connectors import Connector, MissingVariable, Resolved
 from runbooks.contracts import Deliver
 from runbooks.filling import Filled, fill
 from runbooks.request import Request
@@ -34,7 +36,6 @@ from runbooks.templates import Decision, ExpressionFault, Missing
 log = logging.getLogger(__name__)
 
 ROOM = Room(in_all=400, for_one=100)
-STOPS_WITHIN = 10.0
 LONGEST_PATH = 2000
 ERASED = "the event is about somebody whose data was erased: it cannot be sent any more"
 KEY_TOO_OLD = "it may have arrived, and the receiver may not know its key any more: it could do it twice"
@@ -47,7 +48,7 @@ class Deliveries:
         self._desk = desk
         self._caller = caller
         self._environment = environment
-        self._flying: set[asyncio.Task[None]] = set()
+        self._flights = Flights()
         self._under_way: Counter[str] = Counter()
         self._resolved: dict[tuple[str, str], tuple[Connector, Resolved]] = {}
 
@@ -64,27 +65,19 @@ class Deliveries:
 
     async def drain(self) -> None:
         """Carries on until nothing may leave any more, and waits for what is under way."""
-        while await self.tick() or self._flying:
-            await asyncio.gather(*self._flying)
+        await self._flights.drain(self.tick)
 
     async def stop(self) -> None:
         """Waits for what is under way, up to ten seconds; what is left then is taken over when its lease ends."""
-        if self._flying:
-            _, late = await asyncio.wait(self._flying, timeout=STOPS_WITHIN)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._flights.stop()
 
     def _start(self, claimed: Claimed) -> None:
-        task = asyncio.create_task(self._carry_on(claimed))
-        self._flying.add(task)
         self._under_way[claimed.connector] += 1
 
-        def over(_: asyncio.Task[None]) -> None:
-            self._flying.discard(task)
+        def over() -> None:
             self._under_way[claimed.connector] -= 1
 
-        task.add_done_callback(over)
+        self._flights.start(self._carry_on(claimed), over=over)
 
     async def _claim(self) -> list[Claimed]:
         """Asked beside the writers first, so that looking costs them nothing."""
@@ -131,8 +124,7 @@ class Deliveries:
         known = self._resolved.get((claimed.policy.digest, name))
         if known is None:
             connector = claimed.policy.connectors[name]
-            said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
-            known = connector, resolve(connector, {each: value for each, value in said.items() if value})
+            known = connector, with_secrets(connector, self._environment)
             self._resolved[claimed.policy.digest, name] = known
         return known
 
@@ -175,19 +167,14 @@ def _read(claimed: Claimed, deliver: Deliver, filled: Filled, answer: Answer, co
         claimed,
         filled.on_record(),
         answer.status,
-        _storable(answer.text),
-        _storable(answer.error),
+        storable(answer.text),
+        storable(answer.error),
         verdict,
-        _storable(because),
+        storable(because),
         random.random(),  # noqa: S311
         _heard(claimed, answer, verdict, connector),
         answer.retry_after,
     )
-
-
-def _storable(text: str) -> str:
-    """What a system answered, without the characters that PostgreSQL cannot keep."""
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _bounded(came: Attempted) -> Attempted:

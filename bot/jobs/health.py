@@ -12,10 +12,11 @@ from sqlmodel import Session
 from bot.desk import health
 from bot.desk.desk import Desk
 from bot.desk.health import AT_ONCE, DueHealth, HeardHealth
+from bot.jobs.credentials import with_secrets
 from bot.rules.actors import TIMER
-from bot.settings import SettingsFault, read_secret
+from bot.settings import SettingsFault
 from runbooks.calls import Caller
-from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.connectors import MissingVariable
 from runbooks.filling import Filled
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class HealthChecks:
     async def _ask(self, due: DueHealth) -> HeardHealth:
         share = random.random()  # noqa: S311
         try:
-            resolved = self._resolved(due.connector)
+            resolved = with_secrets(due.connector, self._environment)
         except (MissingVariable, SettingsFault) as fault:
             return HeardHealth(due, None, str(fault), share, fault=True)
         answer = await self._caller.send(
@@ -70,8 +71,3 @@ class HealthChecks:
         )
         because = answer.error if answer.status is None else f"it answered {answer.status}"
         return HeardHealth(due, answer.status, because, share)
-
-    def _resolved(self, connector: Connector) -> Resolved:
-        """With its secrets, which are read anew each time: a file may have another one now."""
-        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
-        return resolve(connector, {name: value for name, value in said.items() if value})

@@ -16,11 +16,14 @@ from sqlmodel import Session
 from bot.desk.desk import Desk
 from bot.desk.runs import stepping, waking
 from bot.desk.runs.calling import Answered, Errand
+from bot.jobs.credentials import with_secrets
+from bot.jobs.flights import Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import Heard, heard_in
-from bot.settings import SettingsFault, read_secret
+from bot.rules.texts import storable
+from bot.settings import SettingsFault
 from runbooks.calls import KEPT_BYTES, Answer, Caller
-from runbooks.connectors import Connector, MissingVariable, Resolved, resolve, variables_of
+from runbooks.connectors import MissingVariable
 from runbooks.steps import KINDS
 from runbooks.steps.shape import Judged, Judgement
 from runbooks.templates import ExpressionFault
@@ -29,7 +32,6 @@ log = logging.getLogger(__name__)
 
 ROOM = 200
 """So many requests of runs are under way at once."""
-STOPS_WITHIN = 10.0
 LONG = 1.0
 """Seconds after which an answer takes long: then the lease is renewed."""
 DEEPEST = 100
@@ -44,32 +46,25 @@ class Runs:
         self._desk = desk
         self._caller = caller
         self._environment = environment
-        self._flying: set[asyncio.Task[None]] = set()
+        self._flights = Flights()
         self._asked: dict[int, tuple[float, Errand]] = {}
 
     async def tick(self) -> int:
         """Moves the runs that are due and for whose requests there is room; how many requests were begun."""
         count = 0
-        while len(self._flying) < ROOM and (errands := await self._claim()):
+        while len(self._flights) < ROOM and (errands := await self._claim()):
             for errand in errands:
-                task = asyncio.create_task(self._carry_on(errand))
-                self._flying.add(task)
-                task.add_done_callback(self._flying.discard)
+                self._flights.start(self._carry_on(errand))
             count += len(errands)
         return count
 
     async def drain(self) -> None:
         """Carries on until nothing is due any more, and waits for what is under way."""
-        while await self.tick() or self._flying:
-            await asyncio.gather(*self._flying)
+        await self._flights.drain(self.tick)
 
     async def stop(self) -> None:
         """Waits for what is under way, up to ten seconds; what is left then is taken up again when its lease ends."""
-        if self._flying:
-            _, late = await asyncio.wait(self._flying, timeout=STOPS_WITHIN)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._flights.stop()
 
     async def renew(self) -> int:
         """Says of the requests that take longer that their answers are still waited for; how many those are."""
@@ -88,7 +83,7 @@ class Runs:
         now, mine = self._desk.clock.now(), frozenset(self._asked)
         if not await self._desk.read(lambda session: stepping.some_are_due(session, now, mine)):
             return []
-        return await self._desk.run(stepping.claim, stepping.Room(ROOM - len(self._flying), mine), actor=SYSTEM)
+        return await self._desk.run(stepping.claim, stepping.Room(ROOM - len(self._flights), mine), actor=SYSTEM)
 
     async def _carry_on(self, errand: Errand) -> None:
         """One request after another, until the run waits or is over."""
@@ -104,7 +99,7 @@ class Runs:
 
     async def _answer(self, errand: Errand) -> Answered:
         try:
-            resolved = self._resolved(errand.connector)
+            resolved = with_secrets(errand.connector, self._environment)
         except (MissingVariable, SettingsFault) as fault:
             return _answered(errand, NOTHING, Judged(Judgement.REFUSED, str(fault)))
         headers = {"Idempotency-Key": errand.key}
@@ -117,11 +112,6 @@ class Runs:
             log.exception("a step failed", extra={"run_id": errand.run_id})
             because = f"a fault of our own ({type(fault).__name__}), see the log"
             return _answered(errand, NOTHING, Judged(Judgement.UNKNOWN, because))
-
-    def _resolved(self, connector: Connector) -> Resolved:
-        """The connector with its secrets, read anew each time: a file may have another one now."""
-        said = {each: read_secret(self._environment, each) for each in variables_of(connector)}
-        return resolve(connector, {each: value for each, value in said.items() if value})
 
 
 def _heard(answer: Answer, judged: Judged) -> Heard | None:
@@ -142,15 +132,15 @@ def _judged(errand: Errand, answer: Answer) -> Answered:
 def _answered(errand: Errand, answer: Answer, judged: Judged, *, policy_fault: str = "") -> Answered:
     return Answered(
         errand,
-        Judged(judged.judgement, _storable(judged.because)),
+        Judged(judged.judgement, storable(judged.because)),
         answer.status,
         _response(answer),
-        _storable(answer.text),
-        _storable(answer.error or ("" if answer.status else judged.because)),
+        storable(answer.text),
+        storable(answer.error or ("" if answer.status else judged.because)),
         random.random(),  # noqa: S311
         _heard(answer, judged),
         answer.retry_after,
-        _storable(policy_fault),
+        storable(policy_fault),
     )
 
 
@@ -160,19 +150,14 @@ def _response(answer: Answer) -> dict[str, Any]:
     return names if len(to_json(names)) <= 2 * KEPT_BYTES else {**names, "headers": {}}
 
 
-def _storable(text: str) -> str:
-    """What a system answered, without the characters that PostgreSQL cannot keep."""
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
-
-
 def _all_storable(value: Any, depth: int = 0) -> Any:
     """A JSON value as both databases keep it: they refuse some characters, and numbers that JSON does not have."""
     if isinstance(value, str):
-        return _storable(value)
+        return storable(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict | list) and depth >= DEEPEST:
         return None
     if isinstance(value, dict):
-        return {_storable(name): _all_storable(each, depth + 1) for name, each in value.items()}
+        return {storable(name): _all_storable(each, depth + 1) for name, each in value.items()}
     return [_all_storable(each, depth + 1) for each in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Text from people, as it is kept: without what no database or message can hold, and of a bounded length."""
+"""Text from people and systems, as it is kept: bounded, without what no database or message can hold."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def clean(text: str, *, most: int = LONGEST_TEXT) -> str:
 def clean_line(text: str, *, most: int = LONGEST_TITLE) -> str:
     """The text as one line."""
     return clean(" ".join(text[: 4 * most].split()), most=most)
+
+
+def storable(text: str) -> str:
+    """What a system answered, whole, without the characters that PostgreSQL cannot keep."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
