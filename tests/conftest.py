@@ -24,6 +24,8 @@ from tests.postgres import TEMPLATE, Postgres, running
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 EXAMPLE_COMPANY = Path(__file__).parent.parent / "runbooks" / "acme"
 ENGINES = ("sqlite", "postgres")
+UNHURRIED = 60.0
+"""Seconds instead of Slack's few, where a test is not about them: a machine that halts for a while fails nothing."""
 
 
 @pytest.fixture(scope="session")

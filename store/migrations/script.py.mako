@@ -12,4 +12,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("a database goes back by its backup")
+    raise RuntimeError("a database goes back by its backup")

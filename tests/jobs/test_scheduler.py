@@ -94,6 +94,7 @@ async def all_breached(desk: Desk, count: int) -> None:
 def _out_of_breath(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that is wanted ticks at once."""
     monkeypatch.setattr(module, "BREATH", 0)
+    monkeypatch.setattr(module, "RESTS", 0)
 
 
 @pytest.fixture
@@ -117,6 +118,7 @@ async def test_a_commit_wakes_the_loop_at_once(context: Context, work: Work) -> 
     before = await quiet(work)
     await nothing(context.desk)
     await until(context.desk, lambda: work.ticks > before)
+    assert await quiet(work) == before + 1
 
 
 async def test_a_tick_that_finds_nothing_does_not_wake_itself(work: Work) -> None:
@@ -139,8 +141,8 @@ async def test_a_tick_that_did_something_wakes_the_others(context: Context, work
     before = await quiet(work)
     work.due = 3
     await nothing(context.desk)
-    await until(context.desk, lambda: work.due == 0)
-    assert await quiet(work) >= before + 2
+    await until(context.desk, lambda: work.ticks >= before + 2)
+    assert work.due == 0
 
 
 async def test_never_two_ticks_at_once_and_a_wake_during_one_runs_it_again(context: Context, work: Work) -> None:
@@ -174,16 +176,20 @@ async def test_it_wakes_when_the_next_thing_is_due(context: Context, work: Work,
     await nothing(context.desk)
     before = work.ticks + 1
     await until(context.desk, lambda: work.ticks == before)
+    assert await quiet(work) == before
     clock.advance(timedelta(seconds=1))
     await until(context.desk, lambda: work.ticks > before)
+    assert work.ticks == before + 1
 
 
 async def test_a_loop_without_a_next_time_hears_of_no_commit_and_is_swept(context: Context) -> None:
-    work = Work(context.desk)
-    scheduler = Scheduler(context, [Loop("watch", work.tick, every=0.05)])
+    often, seldom = Work(context.desk), Work(context.desk)
+    scheduler = Scheduler(context, [Loop("often", often.tick, every=0.05), Loop("seldom", seldom.tick, every=3600)])
     await scheduler.start()
-    await until(context.desk, lambda: work.ticks >= 3)
+    await nothing(context.desk)
+    await until(context.desk, lambda: often.ticks >= 3)
     await scheduler.stop()
+    assert seldom.ticks == 1
 
 
 async def test_stopping_waits_for_the_tick_that_runs(context: Context) -> None:
@@ -212,9 +218,12 @@ async def test_stopping_cancels_what_does_not_end(context: Context, monkeypatch:
 
 
 async def test_stopping_twice_or_before_the_start_is_harmless(context: Context) -> None:
-    scheduler = Scheduler(context, [])
+    work = Work(context.desk)
+    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due)])
     await scheduler.stop()
     await scheduler.stop()
+    await nothing(context.desk)
+    assert await quiet(work) == 0
 
 
 async def test_moving_the_clock_fires_what_is_due_by_it(context: Context, clock: MovableClock) -> None:
@@ -224,6 +233,7 @@ async def test_moving_the_clock_fires_what_is_due_by_it(context: Context, clock:
     clock.advance(timedelta(hours=2))
     scheduler.clock_moved()
     await all_breached(context.desk, 3)
+    assert await breached(context.desk) == 3
     await scheduler.stop()
 
 

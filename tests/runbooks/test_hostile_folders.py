@@ -115,6 +115,7 @@ def test_a_corrupted_folder_loads_or_tells_its_faults(files: dict[str, str]) -> 
 @given(st.dictionaries(st.sampled_from([*GOOD, "x", "../a.yml", "runbooks/a\nb.yml"]), st.text(max_size=200)))
 def test_a_folder_of_anything_loads_or_tells_its_faults(files: dict[str, str]) -> None:
     loaded(files)
+    assert len(digest_of(files)) == 64
 
 
 WORKFLOW = "workflows/refund.yml"

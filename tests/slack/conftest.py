@@ -31,6 +31,7 @@ from bot.slack.manifest import COMMANDS, EVENTS, SCOPES, SHORTCUTS
 from bot.slack.senders import senders
 from store.database import Database
 from store.models import Case
+from tests.conftest import UNHURRIED
 
 ADA, BEN, CLEO, DEE, ELI = "U0ADA", "U0BEN", "U0CLEO", "U0DEE", "U0ELI"
 ZOE, GUEST, STRANGER = "U0ZOE", "U0GUEST", "U0STRANGER"
@@ -195,6 +196,7 @@ async def slack(clock: MovableClock) -> AsyncIterator[SlackStandIn]:
         app=app_settings(),
         now=lambda: clock.now().timestamp(),
         retry_delays=(0.0, 0.0, 0.0),
+        ack_seconds=UNHURRIED,
     ) as running:
         yield running
 

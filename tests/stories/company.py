@@ -15,6 +15,7 @@ from bot.sandbox.company.cast import CHANNELS, PEOPLE
 from bot.sandbox.company.systems import System
 from bot.sandbox.workspace import BOT_USER, AppSettings, Channel, Command, Shortcut, SlackStandIn, User
 from bot.slack.manifest import COMMANDS, EVENTS, SCOPES, SHORTCUTS
+from tests.conftest import UNHURRIED
 
 ADA, BEN, CLEO, DEE, ELI, FAY, GUS = (person.id for person in PEOPLE)
 ZOE, GUEST, STRANGER, ROBOT = "U0ZOE", "U0GUEST", "U0STRANGER", "U0ROBOT"
@@ -57,6 +58,7 @@ async def workspace(clock: MovableClock, *, limits: bool) -> AsyncIterator[Slack
         now=lambda: clock.now().timestamp(),
         monotonic=(lambda: clock.now().timestamp()) if limits else _stands_still,
         retry_delays=(0.0, 0.0, 0.0),
+        ack_seconds=UNHURRIED,
     ) as slack:
         yield slack
 

@@ -15,7 +15,7 @@ from bot.clock import MovableClock
 from bot.settings import Settings
 from runbooks.policy import Policy, digest_of, load
 from store.database import Database
-from tests.conftest import ENGINES, EXAMPLE_COMPANY
+from tests.conftest import ENGINES, EXAMPLE_COMPANY, UNHURRIED
 from tests.stories.company import company, workspace
 from tests.stories.stage import TOKEN, Stage
 
@@ -39,12 +39,14 @@ def compiled_once() -> Callable[[Mapping[str, str]], Policy]:
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch, compiled_once: Callable[[Mapping[str, str]], Policy]) -> None:
     """Spares each story what takes long and tells nothing: compiling the policy, and the breath between two looks.
-    Health paths are asked once, at the start: real seconds would decide what a story finds."""
+    Health paths are asked once, at the start, and what is answered late is told by its own stories: elsewhere real
+    seconds would decide what a story finds."""
     for place in ("bot.desk.policies", "bot.desk.policing", "bot.main"):
         monkeypatch.setattr(f"{place}.load", compiled_once)
     monkeypatch.setattr("bot.main.LOOKS_AT_HEALTH_EVERY", 3600.0)
     monkeypatch.setattr("bot.jobs.scheduler.BREATH", 0)
     monkeypatch.setattr("bot.jobs.scheduler.RESTS", 0)
+    monkeypatch.setattr("bot.slack.guard.LIMIT", UNHURRIED)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ NOT_YET = "Not recorded yet"
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is due in a tenth of the time, so that the story is told in a tenth of the time."""
-    monkeypatch.setattr(guard, "LIMIT", guard.LIMIT / 10)
+    monkeypatch.setattr(guard, "LIMIT", 0.2)
 
 
 @contextmanager

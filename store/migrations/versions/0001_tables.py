@@ -397,4 +397,4 @@ def _attempts() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("a database goes back by its backup")
+    raise RuntimeError("a database goes back by its backup")

@@ -68,4 +68,4 @@ def _heads() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("a database goes back by its backup")
+    raise RuntimeError("a database goes back by its backup")

@@ -320,4 +320,4 @@ def _triggers() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("a database goes back by its backup")
+    raise RuntimeError("a database goes back by its backup")

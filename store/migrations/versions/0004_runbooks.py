@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("a database goes back by its backup")
+    raise RuntimeError("a database goes back by its backup")
 
 
 def _runs() -> None:
