@@ -89,7 +89,7 @@ def card(facts: CardFacts, now: datetime) -> Drawn:
         fields(list(_fields(facts))),
         *_words(facts, now),
         actions(_buttons(facts, now), block_id=block_id(case, now)),
-        *run_blocks(facts.runs, facts.names, _pressed(case, now), now, is_open=case.is_open),
+        *run_blocks(facts.runs, facts.names, _pressed(facts, now), now, is_open=case.is_open),
     ]
     return Drawn(text_of(facts), tuple(within_budget(blocks)))
 
@@ -253,7 +253,7 @@ def _asks(facts: CardFacts, verb: Verb) -> tuple[str, str] | None:
 
 
 def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
-    case, value = facts.case, seen(facts.case, now)
+    case, value = facts.case, seen(facts.case, now, moves=_moves(facts))
     menu = select(MENU, [*start_menu(facts.runs), *_menu(case)], placeholder="More…")
     if not case.is_open:
         return [button("Reopen", REOPEN, value), menu]
@@ -264,7 +264,7 @@ def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
         buttons.append(button("Retry", RETRY, value, asks=_asks(facts, Verb.RETRY)))
     if facts.possible.replay:
         buttons.append(button("Replay", REPLAY, value, asks=_asks(facts, Verb.REPLAY)))
-    buttons += start_buttons(facts.runs, _pressed(case, now))
+    buttons += start_buttons(facts.runs, _pressed(facts, now))
     if facts.held:
         buttons.append(button(f"Quarantine ({facts.held:,})", RELEASE, value))
     buttons.append(button("Escalate", ESCALATE, value))
@@ -273,9 +273,14 @@ def _buttons(facts: CardFacts, now: datetime) -> list[Block]:
     return [*buttons, menu]
 
 
-def _pressed(case: Case, now: datetime) -> Pressed:
+def _moves(facts: CardFacts) -> int:
+    """How far its runs have come: what is pressed after one of them moved is no double click."""
+    return sum(each.run.version for each in facts.runs.runs)
+
+
+def _pressed(facts: CardFacts, now: datetime) -> Pressed:
     """What the buttons about its runbooks carry."""
-    return Pressed(case.ref, version=case.version, drawn=drawn_at(now))
+    return Pressed(facts.case.ref, version=facts.case.version + _moves(facts), drawn=drawn_at(now))
 
 
 def _menu(case: Case) -> Iterator[tuple[str, str]]:

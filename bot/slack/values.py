@@ -15,7 +15,7 @@ _REF = re.compile(r"\s*C-?(\d{1,18})\s*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A case as a person saw it: which version, drawn when (epoch milliseconds)."""
+    """A case as a person saw it: which version of it and its runs, drawn when (epoch milliseconds)."""
 
     case: str
     version: int = 0
@@ -32,9 +32,10 @@ def drawn_at(now: datetime) -> int:
     return int(now.timestamp() * 1000)
 
 
-def seen(case: Case, now: datetime) -> str:
-    """The value of a button on a drawing of the case."""
-    drawing = Seen(case.ref, case.version, drawn_at(now))
+def seen(case: Case, now: datetime, *, moves: int = 0) -> str:
+    """The value of a button on a drawing of the case. `moves`: how often its runs have moved on, which leaves the case
+    itself as it was."""
+    drawing = Seen(case.ref, case.version + moves, drawn_at(now))
     return json.dumps(asdict(drawing), separators=(",", ":"))
 
 

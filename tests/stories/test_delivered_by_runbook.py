@@ -144,3 +144,16 @@ async def test_an_event_of_a_contract_in_shadow_is_not_delivered(empty_stage: St
     await empty_stage.start()
     await send(empty_stage, "refund", REFUND)
     assert (runs(empty_stage), state(empty_stage)) == ([], "shadowed")
+
+
+async def test_a_run_that_was_stopped_goes_on_at_another_press_of_retry(empty_stage: Stage, folder: Path) -> None:
+    stage = empty_stage
+    (folder / "runbooks" / "refund-in-steps.yml").write_text(f"{RUNBOOK}  - {{name: breath, pause: 10m}}\n")
+    await stage.start()
+    ref = await failed_at_the_second_step(stage)
+    for button in ("Retry", "Stop", "Retry"):
+        await stage.press(FAY, button, on=ref)
+    assert [each.state for each in runs(stage)] == ["running"]
+    await stage.advance(minutes=10)
+    assert state(stage) == "delivered"
+    assert asked(stage) == [("/refunds", 201), ("/tickets", 422), ("/tickets", 201)]
