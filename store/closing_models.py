@@ -45,6 +45,7 @@ class Check(SQLModel, table=True):
         one_of("state", ("owed", "passed", "failed", "unknown", "confirmed", "unconfirmed")),
         UniqueConstraint("closing_id", "name"),
         index_where("checks_due", "due_at", where="due_at IS NOT NULL"),
+        index_where("checks_with_evidence", "at", where="request IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     closing_id: int = Field(sa_type=BigKey, foreign_key="closings.id")

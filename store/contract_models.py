@@ -49,6 +49,7 @@ class Trigger(SQLModel, table=True):
         index_where(
             "triggers_in_lane", "lane", "event_id", where="lane IS NOT NULL AND state IN ('delivering', 'failed')"
         ),
+        index_where("triggers_of_released", "released_from", where="released_from IS NOT NULL"),
     )
     event_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="events.id")
     workflow: str

@@ -86,6 +86,7 @@ class Case(SQLModel, table=True):
         index_where("by_thread", "channel", "thread_ts", where="thread_ts IS NOT NULL"),
         index_where("by_card", "channel", "card_ts", where="card_ts IS NOT NULL"),
         index_where("actions_of_case", "follows_id", "id", where="follows_id IS NOT NULL"),
+        index_where("cases_of_event", "event_id", where="event_id IS NOT NULL"),
     )
     id: int = Field(primary_key=True, sa_type=BigKey)
     workflow: str
@@ -150,10 +151,15 @@ class Case(SQLModel, table=True):
 
 class Event(SQLModel, table=True):
     """What an automation sent, kept so that it can be sent again. `content` is what may be shown of it; `sealed` are
-    the values that were taken out, under the key `subject_key`."""
+    the values that were taken out, under the key `subject_key`. `gone`: why none of it is kept any more (`old`: for its
+    age, `erased`: for its subject); `drop_at`: when the row may go as well, if nothing else names it."""
 
     __tablename__: ClassVar[str] = "events"
-    __table_args__ = (Index("events_by_key", "workflow", "key"),)
+    __table_args__ = (
+        Index("events_by_key", "workflow", "key"),
+        index_where("events_whole", "received_at", where="gone IS NULL"),
+        index_where("events_to_drop", "drop_at", where="drop_at IS NOT NULL"),
+    )
     id: int = Field(primary_key=True, sa_type=BigKey)
     workflow: str
     key: str | None = None
@@ -162,13 +168,18 @@ class Event(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
     sealed: str | None = None
     subject_key: str | None = None
+    gone: str | None = None
+    drop_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class ExceptionReport(SQLModel, table=True):
     """One report of one failure; the first opens the case, the others are counted."""
 
     __tablename__: ClassVar[str] = "exceptions"
-    __table_args__ = (UniqueConstraint("case_id", "occurrence"),)
+    __table_args__ = (
+        UniqueConstraint("case_id", "occurrence"),
+        index_where("exceptions_of_event", "event_id", where="event_id IS NOT NULL"),
+    )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     case_id: int = Field(sa_type=BigKey, foreign_key="cases.id")
     occurrence: int

@@ -35,6 +35,7 @@ class Run(SQLModel, table=True):
         Index("runs_of_runbook", "workflow", "cause", "asked_at"),
         index_where("runs_proposed", "workflow", "proposed_at", where="proposed_at IS NOT NULL"),
         index_where("runs_of_step", "parent_id", where="parent_id IS NOT NULL"),
+        index_where("runs_of_item", "item_id", where="item_id IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     case_id: int | None = Field(default=None, sa_type=BigKey, foreign_key="cases.id")
@@ -71,13 +72,15 @@ class Run(SQLModel, table=True):
 class RunStep(SQLModel, table=True):
     """A step of a run that was begun, and what came of it. `response` is what later steps see of it, and what is shown;
     `sealed` is the same where it holds what is redacted. `link_id` is the delivery, run or question that it waits
-    for. `unanswered`: so many requests went under its key of which nobody knows what they did."""
+    for. `unanswered`: so many requests went under its key of which nobody knows what they did. `gone_at`: since when
+    what it got is no longer kept."""
 
     __tablename__: ClassVar[str] = "run_steps"
     __table_args__ = (
         one_of("state", ("under_way", "waiting", "done", "failed", "skipped", "undoing", "undone", "not_undone")),
         UniqueConstraint("run_id", "item_id", "position"),
         index_where("run_steps_waiting", "kind", "link_id", where="state = 'waiting'"),
+        index_where("run_steps_with_evidence", "ended_at", where="response IS NOT NULL OR sealed IS NOT NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     run_id: int = Field(sa_type=BigKey, foreign_key="runs.id")
@@ -97,6 +100,7 @@ class RunStep(SQLModel, table=True):
     sealed: str | None = None
     because: str = ""
     link_id: int | None = Field(default=None, sa_type=BigKey)
+    gone_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class RunAttempt(SQLModel, table=True):
