@@ -8,10 +8,12 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
+import store.audit_models
 import store.closing_models
 import store.contract_models
 import store.models
-import store.run_models  # noqa: F401
+import store.run_models
+import store.watch_models  # noqa: F401
 from store.engines import engine_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text, true
 from sqlmodel import Field, SQLModel
 
 from store.columns import BigKey, Document, Instant
@@ -249,12 +249,14 @@ class AuditEntry(SQLModel, table=True):
 
 
 class AuditHead(SQLModel, table=True):
-    """The last entry of a chain; its row is the lock that appends take."""
+    """The last entry of a chain; its row is the lock that appends take. `is_changed`: nobody has looked at it yet."""
 
     __tablename__: ClassVar[str] = "audit_heads"
+    __table_args__ = (index_where("audit_heads_changed", "chain", where="is_changed"),)
     chain: str = Field(primary_key=True)
     seq: int
     hash: str
+    is_changed: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
 
 
 class StateChange(SQLModel, table=True):

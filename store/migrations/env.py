@@ -6,9 +6,11 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+import store.audit_models
 import store.closing_models
 import store.contract_models
-import store.run_models  # noqa: F401
+import store.run_models
+import store.watch_models  # noqa: F401
 from store.engines import engine_for
 
 

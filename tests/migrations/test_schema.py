@@ -11,9 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Inspector, inspect, text
 from sqlmodel import SQLModel
 
+import store.audit_models
 import store.closing_models
 import store.contract_models
-import store.run_models  # noqa: F401
+import store.run_models
+import store.watch_models  # noqa: F401
 from store.engines import engine_for
 from store.migrate import migrate
 from tests.postgres import Postgres

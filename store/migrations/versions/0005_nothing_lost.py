@@ -18,6 +18,8 @@ def _partial(name: str, table: str, columns: list[str], *, where: str, unique: b
 
 def upgrade() -> None:
     _retention()
+    _checkpoints()
+    _watch()
 
 
 def _retention() -> None:
@@ -36,3 +38,66 @@ def _retention() -> None:
 
 def downgrade() -> None:
     raise RuntimeError("a database goes back by its backup")
+
+
+def _checkpoints() -> None:
+    changed = sa.Column("is_changed", sa.Boolean(), nullable=False, server_default=sa.true())
+    op.add_column("audit_heads", changed)
+    _partial("audit_heads_changed", "audit_heads", ["chain"], where="is_changed")
+    op.create_table(
+        "audit_leaves",
+        sa.Column("place", BIG, autoincrement=False, nullable=False),
+        sa.Column("chain", sa.String(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("broken", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name="audit_leaves_pkey"),
+        sa.UniqueConstraint("chain", name="audit_leaves_chain_key"),
+    )
+    op.create_index("audit_leaves_by_number", "audit_leaves", ["number"])
+    _partial("audit_leaves_broken", "audit_leaves", ["chain"], where="broken <> ''")
+    op.create_table(
+        "audit_blocks",
+        sa.Column("place", BIG, autoincrement=False, nullable=False),
+        sa.Column("root", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name="audit_blocks_pkey"),
+    )
+    op.create_table(
+        "checkpoints",
+        sa.Column("number", BIG, autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("signature", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="checkpoints_pkey"),
+    )
+
+
+def _watch() -> None:
+    op.create_table(
+        "turns",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("due_at", INSTANT, nullable=False),
+        sa.Column("cursor", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="turns_pkey"),
+    )
+    op.create_table(
+        "outages",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("since_at", INSTANT, nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="outages_pkey"),
+    )
+    op.create_table(
+        "findings",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("until_at", INSTANT, nullable=True),
+        sa.CheckConstraint("kind IN ('late', 'unsent', 'left', 'broken')", name="kind_known"),
+        sa.PrimaryKeyConstraint("id", name="findings_pkey"),
+        sa.UniqueConstraint("key", name="findings_key_key"),
+    )
+    op.create_index("findings_by_time", "findings", ["at"])

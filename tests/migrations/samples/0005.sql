@@ -1,3 +1,15 @@
 -- A database at 0005: an event of which nothing is kept any more but its row.
 INSERT INTO events (id, workflow, key, digest, content, received_at, gone, drop_at)
 VALUES (50, 'refund', NULL, 'd50', '{}', '2026-05-23T09:00:00.000000+00:00', 'old', '2027-06-27T09:00:00.000000+00:00');
+INSERT INTO audit_leaves (place, chain, seq, hash, number, broken)
+VALUES (0, 'desk', 1, 'h1', 1, '');
+INSERT INTO audit_blocks (place, root)
+VALUES (0, 'r1');
+INSERT INTO checkpoints (number, at, body, signature)
+VALUES (1, '2026-11-23T09:00:00.000000+00:00', '{"number":1}', 's1');
+INSERT INTO turns (name, due_at, cursor)
+VALUES ('checkpoints', '2026-11-23T10:00:00.000000+00:00', '');
+INSERT INTO outages (name, since_at, because)
+VALUES ('slack', '2026-11-23T09:00:00.000000+00:00', 'no answer in time');
+INSERT INTO findings (id, kind, key, about, at, until_at)
+VALUES (1, 'late', 'timer:1:response:3', 'C-1', '2026-11-23T09:00:00.000000+00:00', NULL);
