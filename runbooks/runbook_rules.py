@@ -16,6 +16,19 @@ from runbooks.yaml_source import Node
 _WITHOUT_PATTERN = ("number", "select", "toggle", "date", "user")
 _BARE = ("when", "expect", "event")
 """The keys whose values are bare expressions; all other strings are texts with `{{ }}`."""
+_TAKE = {
+    "timeout": ("request", "replay", "retry_failed", "check", "ask", "run", *ADDED),
+    "retry": ("request", "check", *ADDED),
+}
+"""The kinds of step that wait for an answer, and those whose one request may be made again."""
+_INSTEAD = {
+    ("timeout", "wait_for"): "write within: … in wait_for",
+    ("timeout", "pause"): "write how long it is as its length",
+    ("retry", "replay"): "the contract's deliver says how often it is tried; remove it here",
+    ("retry", "retry_failed"): "the contract's deliver says how often it is tried; remove it here",
+    ("retry", "run"): "write retry beside the steps of that runbook",
+    ("retry", "ask"): "a no is an answer; remove it",
+}
 
 
 def runbook_rules(source: Source) -> Iterator[Fault]:
@@ -65,6 +78,7 @@ def _steps(source: Source) -> Iterator[Fault]:
             yield source.fault(
                 step.pairs["expect"][0], "expect stands beside a request only", "write when: … or add a request"
             )
+        yield from _beside(source, step)
         for wait in matching(step, "wait_for"):
             yield from one_of(source, wait, ("outcome", "event"), "what to wait for")
         for assign in matching(step, "assign"):
@@ -72,6 +86,15 @@ def _steps(source: Source) -> Iterator[Fault]:
         changes = step.find("replay", "set")
         if changes and not isinstance(changes.data, dict):
             yield source.fault(changes, "set is a mapping of fields to values", "write set: {field: value}")
+
+
+def _beside(source: Source, step: Node) -> Iterator[Fault]:
+    """A key that its kind could not heed would be a promise that nobody keeps."""
+    kind = next((each for each in STEP_KINDS if each in step.pairs), None)
+    for key, kinds in _TAKE.items():
+        if kind and key in step.pairs and kind not in kinds:
+            hint = _INSTEAD.get((key, kind), "remove it, or write it beside a request")
+            yield source.fault(step.pairs[key][0], f"{key} does nothing beside {kind}", hint)
 
 
 def _inputs(source: Source) -> Iterator[Fault]:

@@ -48,6 +48,19 @@ IN_RUNBOOK = [
     ("    pause: 30s", "    pause: 30s\n    §run: tell-desk", "run stands beside pause; keep one of request, replay"),
     ("name: pause\n    pause: 30s", "§name: pause", "what the step does is missing; add request, replay"),
     ("    pause: 30s", "    pause: 30s\n    §expect: event.ok", "expect stands beside a request only"),
+    (
+        "{outcome: done, within: 5m}",
+        "{outcome: done, within: 5m}\n    §timeout: 5m",
+        "timeout does nothing beside wait_for; write within: … in wait_for",
+    ),
+    (
+        "    run: tell-desk",
+        "    run: tell-desk\n    §retry: {attempts: 2}",
+        "retry does nothing beside run; write retry beside the steps of that runbook",
+    ),
+    ("    replay: {set", "    §retry: {attempts: 2}\n    replay: {set", "the contract's deliver says how often"),
+    ("    pause: 30s", "    pause: 30s\n    §retry: {attempts: 2}", "retry does nothing beside pause; remove it"),
+    ("    assign: {", "    §timeout: 5m\n    assign: {", "timeout does nothing beside assign; remove it, or write it"),
     ("{outcome: done, within: 5m}", "§{within: 5m}", "what to wait for is missing; add outcome or event"),
     ("{role: money}", '{role: money, §user: "{{ asker.id }}"}', "user stands beside role; keep one of role or user"),
     (

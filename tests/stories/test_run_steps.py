@@ -268,3 +268,23 @@ async def test_what_was_done_is_taken_back_last_first(stage: Stage, folder: Path
         "/tickets/two",
         "/tickets/one",
     ]
+
+
+# --- timeout
+
+
+async def test_what_a_step_carries_out_has_the_time_of_its_timeout(stage: Stage, folder: Path) -> None:
+    long = "runbook: long\ntitle: Long\nsteps:\n  - {name: breath, pause: 1h}\n"
+    (folder / "runbooks" / "long.yml").write_text(long)
+    ref = await tried(stage, folder, "- {name: other, run: long, timeout: 5m}")
+    assert "until" in stage.card(ref).shown.partition("*long* is carried out")[2]
+    await stage.advance(minutes=5)
+    assert ended(stage) == ("failed", "other: nothing came in time")
+    assert [each.state for each in runs(stage)] == ["failed", "stopped"]
+
+
+async def test_what_was_sent_is_not_waited_for_longer_than_its_timeout(stage: Stage, folder: Path) -> None:
+    stage.company["billing"].mode, stage.company["billing"].retry_after = Mode.FAIL, 60
+    await tried(stage, folder, "- {name: again, replay: {}, timeout: 30s}")
+    await stage.advance(seconds=30)
+    assert ended(stage)[1] == "again: nothing came in time; what again sent is on its way all the same"

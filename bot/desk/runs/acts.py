@@ -28,6 +28,7 @@ from bot.rules.saying import What
 from runbooks.calendars import Calendar, add
 from runbooks.contracts import Check
 from runbooks.filling import fill
+from runbooks.runbook import Step
 from runbooks.steps import OWN
 from runbooks.steps.shape import (
     Act,
@@ -88,14 +89,14 @@ def _check(tx: Tx, going: Going, position: int, act: RunCheck, names: tuple[Any,
         return None
     to = check.request.connector or ""
     clear, shown = (Call(to, fill(check.request, each)) for each in names)
-    return send(tx, going, position, Sending(clear, shown, _Judging(check, going.step(position).retry), names[0]))
+    return send(tx, going, position, Sending(clear, shown, _Judging(check, going.step(position)), names[0]))
 
 
 class _Judging:
-    """A check as a step's answer is judged by it: its `expect`, the step's `retry`."""
+    """A check as a step's answer is judged by it: its `expect`, the step's `timeout` and `retry`."""
 
-    def __init__(self, check: Check, retry: Any) -> None:
-        self.expect, self.retry = check.expect, retry
+    def __init__(self, check: Check, step: Step) -> None:
+        self.expect, self.timeout, self.retry = check.expect, step.timeout, step.retry
 
 
 def _named_check(going: Going, name: str) -> Check | None:
@@ -125,7 +126,7 @@ def _ask(tx: Tx, going: Going, position: int, act: Any) -> None:
     if case is None:
         fail(tx, going, position, "there is no case to ask about")
         return
-    step, row, key = going.step(position), going.steps[position], _key(going, position)
+    row, key = going.steps[position], _key(going, position)
     facts = {"text": act.text, "runbook": going.runbook.title, "step": row.id}
     asker = asker_of(going) if act.who == "asker" else None
     if asker:
@@ -138,8 +139,7 @@ def _ask(tx: Tx, going: Going, position: int, act: Any) -> None:
             fail(tx, going, position, f"there is nobody to ask: {asked.because}")
             return
         tell(tx, case, asked, What.RUN_ASKS, key=key, until_acknowledged=False, **facts)
-    until = add(_calendar(tx, going), tx.now, step.timeout) if step.timeout else None
-    response = {"text": act.text, "who": act.who, **whom}
+    response, until = {"text": act.text, "who": act.who, **whom}, going.waits_until(position, tx.now)
     going.touch(position, state="waiting", link_id=row.id, until_at=until, response=response)
     stop_clock(tx, going)
     in_thread(tx, case, What.RUN_ASKS, key=key, **facts)
@@ -198,7 +198,7 @@ def _run(tx: Tx, going: Going, position: int, act: Any) -> None:
             state="running",
         ),
     )
-    going.touch(position, state="waiting", link_id=child)
+    going.touch(position, state="waiting", link_id=child, until_at=going.waits_until(position, tx.now))
 
 
 _DO: Mapping[type, Callable[[Tx, Going, int, Any], None]] = {

@@ -83,8 +83,8 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A request that is to leave for a step: as it is, and as it may be shown. `step` has the `expect` and the `retry`
-    that its answer is judged by, `names` is what they see."""
+    """A request that is to leave for a step: as it is, and as it may be shown. `step` has the `timeout` that its answer
+    has, and the `expect` and the `retry` that it is judged by; `names` is what they see."""
 
     call: Call
     shown: Call
@@ -106,7 +106,7 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
         going.touch(position, because=f"held: {call.connector} takes nothing at the moment")
         return None
     connector = going.policy.connectors[call.connector]
-    timeout = (call.timeout or connector.timeout).seconds
+    timeout = (call.timeout or sending.step.timeout or connector.timeout).seconds
     connectors.passed(tx, gate, 1, lease=timedelta(seconds=timeout) + BEYOND_TIMEOUT)
     before = row.unanswered if row.key_born_at else 0
     unanswered = before if call.is_safe else before + 1

@@ -107,7 +107,8 @@ def _begin_again(tx: Tx, going: Going, position: int, event_id: int, values: Map
 
 
 def _wait(tx: Tx, going: Going, position: int, link: int, response: Mapping[str, Any]) -> None:
-    going.touch(position, state="waiting", link_id=link, response=dict(response))
+    until = going.waits_until(position, tx.now)
+    going.touch(position, state="waiting", link_id=link, until_at=until, response=dict(response))
     record(tx, going, "run.sent_again", step=going.steps[position].name, **response)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
@@ -121,6 +122,11 @@ class Going:
     def step(self, position: int) -> Step:
         """The step of the runbook at this place."""
         return self.runbook.steps[position]
+
+    def waits_until(self, position: int, now: datetime) -> datetime | None:
+        """When a step that begins to wait now has waited long enough; None: it waits as long as it takes."""
+        timeout = self.step(position).timeout
+        return now + timedelta(seconds=timeout.seconds) if timeout else None
 
     def progress(self) -> Progress:
         """The run as the engine sees it."""

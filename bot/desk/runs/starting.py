@@ -168,7 +168,7 @@ def take_up(tx: Tx, run_id: int, *, anew: bool = False) -> None:
         values: dict[str, Any] = {"state": "under_way", "ended_at": None, "attempts": 1}
         if step.kind == "run" and can_go_on(tx.session, step.link_id):
             take_up(tx, step.link_id, anew=anew)
-            values["state"] = "waiting"
+            values |= {"state": "waiting", "until_at": step.until_at and tx.now + (step.until_at - step.started_at)}
         elif anew or not is_unknown(step):
             values |= {"attempts": 0, "unanswered": 0, "generation": step.generation + 1, "key_born_at": None}
         again = update(RunStep).where(col(RunStep.id) == step.id).values(**values)
@@ -185,6 +185,8 @@ _LEFT = select(
     col(RunStep.key_born_at),
     col(RunStep.unanswered),
     col(RunStep.link_id),
+    col(RunStep.started_at),
+    col(RunStep.until_at),
 ).where(col(RunStep.state).in_(("failed", "under_way")))
 """The steps at which a run that is over was left."""
 

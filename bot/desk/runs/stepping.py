@@ -18,7 +18,7 @@ from bot.desk.runs.acts import carry_out, done, look
 from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in, take_in_late
-from bot.desk.runs.ending import close_steps, end
+from bot.desk.runs.ending import SENT, close_steps, end
 from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
@@ -300,12 +300,20 @@ def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
         case Then.WAITED:
             done(tx, going, position, "it waited long enough")
         case Then.IN_VAIN:
-            fail(tx, going, position, "nothing came in time")
-            start_clock(tx, going)
+            _in_vain(tx, going, position)
         case Then.TAKE_BACK:
             going.touch(position, state="undoing", attempts=0, key_born_at=None, generation=1)
             return _undo(tx, going, position)
     return None
+
+
+def _in_vain(tx: Tx, going: Going, position: int) -> None:
+    """Its time is up; what came while nobody looked has come all the same."""
+    _look(tx, going, position)
+    if (row := going.steps[position]).state == "waiting":
+        on_its_way = f"; what {row.name} sent is on its way all the same" if row.kind in SENT else ""
+        fail(tx, going, position, f"nothing came in time{on_its_way}")
+    start_clock(tx, going)
 
 
 def _look(tx: Tx, going: Going, position: int) -> None:
