@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.clock import Clock
 from bot.desk.desk import Desk
 from bot.desk.policies import Policies
+from bot.metrics import Metrics
 from bot.settings import Settings
 
 
@@ -18,3 +19,4 @@ class Context:
     clock: Clock
     policies: Policies
     settings: Settings
+    metrics: Metrics = field(default_factory=Metrics)

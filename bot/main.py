@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +32,7 @@ from bot.desk.timers import next_due as next_timer_due
 from bot.jobs import drills, outcomes, prune, releases, timers
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
+from bot.jobs.calling import CountedCaller
 from bot.jobs.checks import Checks
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.health import HealthChecks
@@ -47,7 +50,6 @@ from bot.slack.reading import look_at_homes
 from bot.slack.senders import senders
 from bot.start import StartFault, first_line
 from bot.web.app import build_app
-from bot.web.health import Reasons
 from runbooks.added_steps import FAULTS
 from runbooks.calls import Caller
 from runbooks.policy import PolicyFaults, load, read_folder
@@ -64,6 +66,12 @@ RENEWS_LEASES_EVERY = 1.0
 LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 LOOKS_AT_HEALTH_EVERY = 5.0
+STOPS_WITHIN = 8.0
+"""Seconds in which what is under way is to be finished; what is not is taken over by others, or after the restart."""
+TICKS_END_WITHIN = 5.0
+ENDS_WITHIN = 10.0
+"""Seconds after which the process ends wherever it stands, as after a kill, which loses nothing."""
+Stop = Callable[[float], Awaitable[None]]
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -80,6 +88,10 @@ class Service:
         self._environment = environment
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
+        self._work: list[Stop] = []
+        self._doors: list[Stop] = []
+        self._scheduler: Scheduler | None = None
+        self._is_stopping = False
 
     async def __aenter__(self) -> Self:
         """Starts it. Raises `StartFault` with what to do; then nothing is left running."""
@@ -91,12 +103,13 @@ class Service:
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops it: no more requests, then what is under way is finished, ten seconds at the most for each part."""
+        """Stops it: nothing more is taken up, and what is under way is finished, within eight seconds for all of it."""
         await self._stack.aclose()
 
     def clock_moved(self) -> None:
         """The clock was put forward: all that is due by it now is done now."""
-        self._scheduler.clock_moved()
+        if self._scheduler:
+            self._scheduler.clock_moved()
 
     async def read_policy_again(self) -> None:
         """Reads the folder now, changed or not."""
@@ -110,22 +123,59 @@ class Service:
         self._watch = PolicyWatch(self.desk, self._settings.policy)
         await self._first_policy()
         await self.desk.run(ask_refused, None, actor=SYSTEM)
-        caller = Caller()
+        caller = CountedCaller(context.metrics)
         stack.push_async_callback(caller.close)
         self.slack = slack = await self._slack(context, stack)
         http = await stack.enter_async_context(aiohttp.ClientSession())
+        stack.push_async_callback(self._wind_down)
         calendars = RotaCalendars(self.desk, lambda address: fetch(http, address))
         loops = [
-            *self._loops(context, caller, slack, stack),
+            *self._loops(context, caller, slack),
             Loop("calendars", calendars.tick, every=FETCHES_CALENDARS_EVERY),
         ]
-        self._scheduler = Scheduler(context, loops)
-        stack.push_async_callback(self._scheduler.stop)
-        app = build_app(context, self._environment, reasons=_reasons(self._settings, slack))
+        self._scheduler = scheduler = Scheduler(context, loops)
+        app = build_app(context, self._environment, reasons=self._reasons)
         if slack:
-            await _connect(self._settings, slack, app, stack)
-        self.url = await _listen(self._settings, app, stack)
-        await self._scheduler.start()
+            self._doors.append(slack.stop)
+            await _connect(self._settings, slack, app)
+        self.url = await self._listen(app)
+        await scheduler.start()
+
+    async def _wind_down(self) -> None:
+        """Doors and loops at once, then what they began: together they have no longer than one part alone."""
+        self._is_stopping = True
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + STOPS_WITHIN
+        loops = self._scheduler.stop(TICKS_END_WITHIN) if self._scheduler else asyncio.sleep(0)
+        doors = asyncio.gather(*(stop(STOPS_WITHIN) for stop in self._doors), return_exceptions=True)
+        await loops
+        left = max(0.1, ends - loop.time())
+        ended = [*await asyncio.gather(*(stop(left) for stop in self._work), return_exceptions=True), *await doors]
+        for fault in ended:
+            if isinstance(fault, Exception):
+                log.error("a part did not stop", exc_info=fault)
+
+    def _reasons(self) -> list[str]:
+        """What keeps it from working, apart from the database."""
+        if self._is_stopping:
+            return ["it is being stopped"]
+        stopped = self._scheduler.stopped() if self._scheduler else []
+        reasons = [f"these loops do not run: {', '.join(stopped)}"] if stopped else []
+        if self.slack and self._settings.slack_app_token and not self.slack.is_connected:
+            reasons.append("Slack: there is no Socket Mode connection")
+        return reasons
+
+    async def _listen(self, app: web.Application) -> str:
+        host, port = self._settings.host, self._settings.port
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOPS_WITHIN)
+        await runner.setup()
+        self._doors.append(lambda _: runner.cleanup())
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as fault:
+            raise StartFault(f"HOST, PORT: cannot listen on {host}:{port}: {fault.strerror}") from None
+        name, number = runner.addresses[0][:2]
+        return f"http://{name}:{number}"
 
     async def _first_policy(self) -> None:
         """A policy is in force when this returns. A faulty folder changes nothing, unless there is nothing else."""
@@ -144,18 +194,20 @@ class Service:
             log.warning("SLACK_BOT_TOKEN is not set: cases are taken in, and their messages stay owed")
             return None
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
-        return SlackEdge(context, make_client(token.get_secret_value(), self._settings.slack_api_url, http))
 
-    def _loops(self, context: Context, caller: Caller, slack: SlackEdge | None, stack: AsyncExitStack) -> list[Loop]:
+        def heard(method: str, result: str) -> None:
+            context.metrics.slack_calls.labels(method, result).inc()
+
+        address = self._settings.slack_api_url
+        return SlackEdge(context, make_client(token.get_secret_value(), address, http, heard=heard))
+
+    def _loops(self, context: Context, caller: Caller, slack: SlackEdge | None) -> list[Loop]:
         outbox = Outbox(self.desk, self._clock, senders(context, slack.edge.client) if slack else {})
-        stack.push_async_callback(outbox.stop)
         deliveries = Deliveries(self.desk, caller, self._environment)
-        stack.push_async_callback(deliveries.stop)
         checks = Checks(self.desk, caller, self._environment)
-        stack.push_async_callback(checks.stop)
         baselines = Baselines(self.desk, caller, self._environment)
         runs = Runs(self.desk, caller, self._environment)
-        stack.push_async_callback(runs.stop)
+        self._work += [outbox.stop, deliveries.stop, checks.stop, runs.stop]
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),
             Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
@@ -187,19 +239,9 @@ def _check(folder: Path) -> None:
         raise StartFault(f"POINTSMAN_POLICY: the first policy cannot come into force:\n{faults}") from None
 
 
-def _reasons(settings: Settings, slack: SlackEdge | None) -> Reasons:
-    def reasons() -> list[str]:
-        if slack and settings.slack_app_token and not slack.is_connected:
-            return ["Slack: there is no Socket Mode connection"]
-        return []
-
-    return reasons
-
-
-async def _connect(settings: Settings, slack: SlackEdge, app: web.Application, stack: AsyncExitStack) -> None:
+async def _connect(settings: Settings, slack: SlackEdge, app: web.Application) -> None:
     """Slack by Socket Mode where there is an app token, else by HTTP on the same server. A token that Slack refuses is
     told at once. A Slack that cannot be reached is not waited for: cases are taken in, and it is tried again."""
-    stack.push_async_callback(slack.stop)
     if not settings.slack_app_token:
         slack.mount(app)
     try:
@@ -229,18 +271,6 @@ def _app_token(settings: Settings) -> str | None:
 
 def _why(settings: Settings, fault: BaseException) -> str:
     return f"{settings.slack_api_url}: {first_line(fault) or 'no answer in time'}"
-
-
-async def _listen(settings: Settings, app: web.Application, stack: AsyncExitStack) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=10.0)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-    except OSError as fault:
-        raise StartFault(f"HOST, PORT: cannot listen on {settings.host}:{settings.port}: {fault.strerror}") from None
-    host, port = runner.addresses[0][:2]
-    return f"http://{host}:{port}"
 
 
 @asynccontextmanager
@@ -274,6 +304,17 @@ async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str
         log.info("listening", extra={"url": service.url})
         await stopping.wait()
         log.info("stopping")
+        _end_at_the_latest(ENDS_WITHIN)
+
+
+def _end_at_the_latest(seconds: float) -> None:
+    def end() -> None:
+        log.error("what is under way does not end: it is left where it stands")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def check_added_steps() -> None:

@@ -71,6 +71,8 @@ class Trigger(SQLModel, table=True):
     seen: int = 1
     last_seen_at: datetime = Field(sa_type=Instant)
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)
+    trace: str | None = None
+    """The trace of its sender, as W3C Trace Context writes it, should traces be kept."""
 
 
 class Release(SQLModel, table=True):

@@ -137,6 +137,8 @@ class Case(SQLModel, table=True):
     card_ts: str | None = None
     notice_channel: str | None = None
     version: int = 1
+    trace: str | None = None
+    """Where it began, as W3C Trace Context writes it, should traces be kept."""
 
     @property
     def ref(self) -> str:

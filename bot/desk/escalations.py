@@ -45,6 +45,10 @@ class Fired:
 
     count: int
     put_off: tuple[PutOff, ...] = ()
+    passed: tuple[str, ...] = ()
+    """The windows that passed, by kind."""
+    late: tuple[timedelta, ...] = ()
+    """How late each escalation was."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class _Telling:
 
     tx: Tx
     known: dict[str, Reach] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)
+    late: list[timedelta] = field(default_factory=list)
 
     def reach(self, role: str) -> Reach:
         if role not in self.known:
@@ -64,7 +70,7 @@ def fire(tx: Tx, due: Sequence[DueTimer]) -> Fired:
     """Does what is due. A timer that is no longer as it was claimed is left alone: somebody else fired it. One that
     cannot be fired is put off, longer each time, and holds up no other."""
     try:
-        return Fired(_fire_together(tx, due))
+        return _fire_together(tx, due)
     except (Stale, OperationalError):
         raise
     except Exception as fault:
@@ -72,10 +78,15 @@ def fire(tx: Tx, due: Sequence[DueTimer]) -> Fired:
             _put_off(tx, due[0])
             return Fired(0, (PutOff(due[0], fault),))
     parts = [fire(tx, [timer]) for timer in due]
-    return Fired(sum(part.count for part in parts), tuple(each for part in parts for each in part.put_off))
+    return Fired(
+        sum(part.count for part in parts),
+        tuple(each for part in parts for each in part.put_off),
+        tuple(each for part in parts for each in part.passed),
+        tuple(each for part in parts for each in part.late),
+    )
 
 
-def _fire_together(tx: Tx, due: Sequence[DueTimer]) -> int:
+def _fire_together(tx: Tx, due: Sequence[DueTimer]) -> Fired:
     with tx.session.begin_nested():
         part = Tx(tx.session, tx.now, tx.actor, tx.policies)
         found = load(part, {timer.case_id for timer in due})
@@ -88,7 +99,7 @@ def _fire_together(tx: Tx, due: Sequence[DueTimer]) -> int:
                 count += 1
         save(part, list(found.values()))
         part.flush()
-        return count
+        return Fired(count, (), tuple(telling.passed), tuple(telling.late))
 
 
 def _is_as_claimed(going: Ongoing, timer: DueTimer) -> bool:
@@ -123,12 +134,14 @@ def _fire_window(tx: Tx, going: Ongoing, timer: DueTimer, telling: _Telling) -> 
         _remind(tx, going, timer, due_at, telling)
         return
     if due.passes:
+        telling.passed.append(kind)
         going.set(**{breached: tx.now})
         tx.record("window.passed", case_id=case.id, window=kind, due_at=due_at.isoformat())
         in_thread(tx, case, What.WINDOW_PASSED, key=key, window=kind, due_at=due_at.isoformat())
     ladder = LADDER_OF[kind]
     done = clocks.rungs_done(tx, going, kind)
     if due.rung is not None:
+        telling.late.append(tx.now - timer.due_at)
         done = _climb(tx, going, _Climb(ladder, rungs, key), due.rung, telling)
     _rearm(tx, going, ladder, rungs, done)
 

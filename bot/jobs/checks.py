@@ -12,7 +12,7 @@ from bot.desk import checks
 from bot.desk.checks import Answer, Came, Claimed
 from bot.desk.desk import Desk
 from bot.jobs.checking import ask
-from bot.jobs.flights import Flights
+from bot.jobs.flights import STOPS_WITHIN, Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.closing import Found
 from runbooks.calls import Caller
@@ -45,9 +45,9 @@ class Checks:
         """Carries on until no check is due, and waits for what is under way."""
         await self._flights.drain(self.tick)
 
-    async def stop(self) -> None:
-        """Waits for what is under way, up to ten seconds; what is left then is asked again when its lease ends."""
-        await self._flights.stop()
+    async def stop(self, within: float = STOPS_WITHIN) -> None:
+        """Waits for what is under way, so many seconds; what is left then is asked again when its lease ends."""
+        await self._flights.stop(within)
 
     def next_due(self, session: Session) -> datetime | None:
         """When the next check may be asked."""

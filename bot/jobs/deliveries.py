@@ -18,7 +18,7 @@ from bot.desk.attempts import Attempted, attempted
 from bot.desk.deliveries import Claimed, Room
 from bot.desk.desk import Desk
 from bot.jobs.credentials import with_secrets
-from bot.jobs.flights import Flights
+from bot.jobs.flights import STOPS_WITHIN, Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, heard_in
 from bot.rules.drills import Receiver
@@ -67,9 +67,9 @@ class Deliveries:
         """Carries on until nothing may leave any more, and waits for what is under way."""
         await self._flights.drain(self.tick)
 
-    async def stop(self) -> None:
-        """Waits for what is under way, up to ten seconds; what is left then is taken over when its lease ends."""
-        await self._flights.stop()
+    async def stop(self, within: float = STOPS_WITHIN) -> None:
+        """Waits for what is under way, so many seconds; what is left then is taken over when its lease ends."""
+        await self._flights.stop(within)
 
     def _start(self, claimed: Claimed) -> None:
         self._under_way[claimed.connector] += 1

@@ -32,10 +32,10 @@ class Flights:
         while await tick() or self._tasks:
             await asyncio.gather(*self._tasks)
 
-    async def stop(self) -> None:
-        """Waits for what is under way, up to ten seconds; what is late is cancelled."""
+    async def stop(self, within: float = STOPS_WITHIN) -> None:
+        """Waits for what is under way, so many seconds; what is late is cancelled."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOPS_WITHIN)
+            _, late = await asyncio.wait(self._tasks, timeout=within)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

@@ -15,6 +15,7 @@ from bot.clock import Clock
 from bot.desk import outbox
 from bot.desk.desk import Desk
 from bot.desk.outbox import Claimed, ClaimOwed, NotSent, Sent, Undelivered
+from bot.jobs.flights import STOPS_WITHIN
 from bot.rules.actors import SYSTEM
 from bot.rules.pacing import Bucket, Kind, Limit, buckets, pause
 
@@ -101,9 +102,13 @@ class Outbox:
         while await self.tick() or self._flying:
             await asyncio.gather(*self._flying)
 
-    async def stop(self) -> None:
-        """Waits for what is under way; each sender has a time limit of its own."""
-        await asyncio.gather(*self._flying, return_exceptions=True)
+    async def stop(self, within: float = STOPS_WITHIN) -> None:
+        """Waits for what is under way, so many seconds; what is left then is taken over when its lease ends."""
+        if self._flying:
+            _, late = await asyncio.wait(self._flying, timeout=within)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def next_due(self, session: Session) -> datetime | None:
         """When there may be something to send again."""

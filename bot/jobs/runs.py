@@ -17,7 +17,7 @@ from bot.desk.desk import Desk
 from bot.desk.runs import stepping, waking
 from bot.desk.runs.calling import Answered, Errand
 from bot.jobs.credentials import with_secrets
-from bot.jobs.flights import Flights
+from bot.jobs.flights import STOPS_WITHIN, Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import Heard, heard_in
 from bot.rules.texts import storable
@@ -62,9 +62,9 @@ class Runs:
         """Carries on until nothing is due any more, and waits for what is under way."""
         await self._flights.drain(self.tick)
 
-    async def stop(self) -> None:
-        """Waits for what is under way, up to ten seconds; what is left then is taken up again when its lease ends."""
-        await self._flights.stop()
+    async def stop(self, within: float = STOPS_WITHIN) -> None:
+        """Waits for what is under way, so many seconds; what is left then is taken up again when its lease ends."""
+        await self._flights.stop(within)
 
     async def renew(self) -> int:
         """Says of the requests that take longer that their answers are still waited for; how many those are."""

@@ -28,6 +28,8 @@ RESTS = 16
 half of the time."""
 LONGEST_REST = 1.0
 STOPS_WITHIN = 10.0
+STUCK = 300.0
+"""Seconds after which a tick counts as one that never ends. No tick waits for slow systems for as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class _Driven:
 
     loop: Loop
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    since: float | None = None
+    """When the tick that runs began, by the event loop's time."""
 
     async def want(self) -> None:
         """Wakes it. A coroutine, so that APScheduler calls it in the event loop and not in a thread."""
@@ -89,8 +93,19 @@ class Scheduler:
         self._tasks = [asyncio.create_task(self._drive(driven), name=driven.loop.name) for driven in self._driven]
         self._context.desk.on_commit = self.wake
 
-    async def stop(self) -> None:
-        """Starts no more ticks and waits for those that run, up to ten seconds; then they are cancelled. What they had
+    def stopped(self) -> list[str]:
+        """The loops that do nothing any more: not started, ended, or stuck in one tick."""
+        if not self._tasks:
+            return [driven.loop.name for driven in self._driven]
+        long_ago = asyncio.get_running_loop().time() - STUCK
+        return [
+            driven.loop.name
+            for driven, task in zip(self._driven, self._tasks, strict=True)
+            if task.done() or (driven.since is not None and driven.since < long_ago)
+        ]
+
+    async def stop(self, within: float = STOPS_WITHIN) -> None:
+        """Starts no more ticks and waits for those that run, so many seconds; then they are cancelled. What they had
         claimed is taken over when its lease ends."""
         self._stopping = True
         self._context.desk.on_commit = lambda: None
@@ -99,7 +114,7 @@ class Scheduler:
         for driven in self._driven:
             driven.wanted.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOPS_WITHIN)
+            _, late = await asyncio.wait(self._tasks, timeout=within)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -138,11 +153,11 @@ class Scheduler:
     async def _run_once(self, driven: _Driven) -> float:
         """One tick; how many seconds the loop rests after it."""
         run, start = _Run(), asyncio.get_running_loop().time()
-        token = _run.set(run)
+        token, driven.since = _run.set(run), start
         try:
             count = await driven.loop.tick()
         finally:
-            run.is_over = True
+            run.is_over, driven.since = True, None
             _run.reset(token)
         if count:
             self._wake_all()

@@ -6,6 +6,7 @@ import logging
 
 from bot.context import Context
 from bot.desk import escalations, timers
+from bot.desk.escalations import Fired
 from bot.rules.actors import TIMER
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ async def tick(context: Context) -> int:
             return count
         fired = await context.desk.run(escalations.fire, due, actor=TIMER)
         count += fired.count
+        _measure(context, fired)
         for each in fired.put_off:
             log.error(
                 "a timer could not be fired and was put off",
@@ -31,6 +33,13 @@ async def tick(context: Context) -> int:
                 exc_info=each.fault,
             )
     return count
+
+
+def _measure(context: Context, fired: Fired) -> None:
+    for window in fired.passed:
+        context.metrics.breaches.labels(window).inc()
+    for late in fired.late:
+        context.metrics.lateness.observe(max(0.0, late.total_seconds()))
 
 
 async def _some_are_due(context: Context) -> bool:

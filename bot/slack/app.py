@@ -141,11 +141,11 @@ class SlackEdge:
             raise
         self._socket = socket
 
-    async def stop(self) -> None:
+    async def stop(self, within: float = STOPPING) -> None:
         """Closes the connection and waits for the requests that are under way."""
         if self._socket:
             await self._socket.client.close()  # type: ignore[no-untyped-call]
-        await self.edge.guard.drain(STOPPING)
+        await self.edge.guard.drain(within)
 
     async def _handle(self, request: web.Request) -> web.Response:
         answer = await self.app.async_dispatch(await to_bolt_request(request))

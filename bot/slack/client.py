@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackRequestError
@@ -42,11 +43,39 @@ NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
 DEFAULT_WAIT = timedelta(seconds=30)
 
 
-def make_client(token: str | None, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
+Heard = Callable[[str, str], None]
+"""Is told of each call: its method, and whether it was `ok`, `limited`, `refused`, `failed` (by Slack itself) or
+`unanswered`."""
+
+
+class _Heard(AsyncWebClient):
+    """A client that tells how its calls end."""
+
+    def __init__(self, heard: Heard, **how: Any) -> None:
+        super().__init__(**how)
+        self._heard = heard
+
+    async def api_call(self, api_method: str, **call: Any) -> AsyncSlackResponse:
+        result = "unanswered"
+        try:
+            answer = await super().api_call(api_method, **call)
+            result = "ok"
+            return answer
+        except SlackApiError as fault:
+            said = undelivered(fault)
+            result = "limited" if said.retry_after else "failed" if said.unknown else "refused"
+            raise
+        finally:
+            self._heard(api_method, result)
+
+
+def make_client(
+    token: str | None, base_url: str, session: aiohttp.ClientSession, *, heard: Heard = lambda method, result: None
+) -> AsyncWebClient:
     """A client that never repeats a call by itself: Slack has no idempotency key, so a post whose connection broke
     may have arrived, and only the outbox knows how to find out. All calls share the session's connections; give it
     `TIMEOUT`."""
-    return AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+    return _Heard(heard, token=token, base_url=base_url, session=session, retry_handlers=[])
 
 
 def without_token(client: AsyncWebClient) -> AsyncWebClient:

@@ -7,6 +7,7 @@ duplicate, which is counted and not delivered again."""
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -34,6 +35,7 @@ class EventsIn:
     def __init__(self, context: Context, gate: Gate) -> None:
         self._desk = context.desk
         self._gate = gate
+        self._events = context.metrics.events
 
     async def post(self, request: web.Request) -> web.Response:
         """Answers a request with events. Raises `Problem`."""
@@ -60,6 +62,8 @@ class EventsIn:
         if isinstance(results, KeyReused):
             detail = "this Idempotency-Key came before with another body; give each request a key of its own"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("key-reused"))
+        for status, count in Counter(each.status for each in results).items():
+            self._events.labels(caller.source.name, status).inc(count)
         return results
 
 

@@ -35,6 +35,7 @@ class ExceptionsIn:
     def __init__(self, context: Context, gate: Gate) -> None:
         self._desk = context.desk
         self._gate = gate
+        self._reports = context.metrics.reports
 
     async def post(self, request: web.Request) -> web.Response:
         """Answers a request with reports. Raises `Problem`."""
@@ -44,6 +45,7 @@ class ExceptionsIn:
             return await self._post_many(caller, content)
         read = _read(caller, content)
         if isinstance(read, Problem):
+            self._count(caller, "refused")
             raise read
         (reported,) = await self._take(caller, [read])
         return answer(_result(reported), status=202)
@@ -54,6 +56,7 @@ class ExceptionsIn:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("bad-report"))
         read = [_read(caller, content, under=f"/{at}") for at, content in enumerate(contents)]
         good = [each for each in read if isinstance(each, Report)]
+        self._count(caller, "refused", len(read) - len(good))
         reported = iter(await self._take(caller, good) if good else ())
         results = [_result(next(reported)) if isinstance(each, Report) else _refusal(each) for each in read]
         if not good:
@@ -67,7 +70,14 @@ class ExceptionsIn:
         if isinstance(results, KeyReused):
             detail = "this Idempotency-Key came before with another body; give each request a key of its own"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("key-reused"))
+        joined = sum(each.deduplicated for each in results)
+        self._count(caller, "joined", joined)
+        self._count(caller, "opened", len(results) - joined)
         return results
+
+    def _count(self, caller: Caller, result: str, count: int = 1) -> None:
+        if count:
+            self._reports.labels(caller.source.name, result).inc(count)
 
 
 def _submission(caller: Caller, reports: Sequence[Report]) -> Submission[Report]:

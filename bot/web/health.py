@@ -1,20 +1,26 @@
-"""Is it alive, is it able to work, and a few numbers. These need no credential and tell nothing of any case."""
+"""Is it alive, is it able to work, and its figures. These need no credential and tell nothing of any case."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
 
 from bot.context import Context
+from bot.desk.pulse import beat
+from bot.rules.actors import SYSTEM
 from bot.web.answers import answer
-from store.queries import cases as queries
+from store.database import CommitUnknown, Stale
+from store.queries.depths import depths
 
 Reasons = Callable[[], list[str]]
+PATIENCE = 3.0
+"""Seconds: a database that takes longer than this for the smallest write does not work."""
+ASKS_EVERY = 2.0
+READS_EVERY = 3.0
+"""Seconds: however often it is asked, the database is asked no more often."""
 
 
 class Health:
@@ -23,55 +29,67 @@ class Health:
     def __init__(self, context: Context, reasons: Reasons) -> None:
         self._context = context
         self._reasons = reasons
-        self._answered: Counter[tuple[str, str, int]] = Counter()
+        self._asked: asyncio.Task[list[str]] | None = None
+        self._fresh_until = 0.0
+        self._read: asyncio.Task[None] | None = None
+        self._read_until = 0.0
 
     def count(self, request: web.Request, status: int) -> None:
         """Counts an answer. Addresses that are not ours are one, so that nobody can make the counters grow."""
         resource = request.match_info.route.resource
         method, path = (request.method, resource.canonical) if resource else ("", "")
-        self._answered[method, path, status] += 1
+        self._context.metrics.answers.labels(method, path, str(status)).inc()
 
     async def alive(self, _: web.Request) -> web.Response:
-        """The process answers."""
+        """The process answers: its event loop runs. Where that is blocked, nobody answers."""
         return answer({"status": "ok"})
 
     async def ready(self, _: web.Request) -> web.Response:
         """200, or 503 with the reasons."""
-        reasons = [*await self._of_database(), *self._reasons()]
+        reasons = [*self._reasons(), *await self._of_database()]
         return answer({"status": "not ready" if reasons else "ok", "reasons": reasons}, status=503 if reasons else 200)
 
     async def _of_database(self) -> list[str]:
+        """What it said a moment ago, or says now. One question is under way at a time, and nobody waits long for it."""
+        now = asyncio.get_running_loop().time()
+        if self._asked is None or (self._asked.done() and now >= self._fresh_until):
+            self._fresh_until = now + ASKS_EVERY
+            self._asked = asyncio.create_task(self._ask())
+        done, _ = await asyncio.wait({self._asked}, timeout=PATIENCE)
+        if not done:
+            return ["the database takes no writes in time"]
+        reasons = self._asked.result()
+        if reasons:
+            self._fresh_until = now
+        return reasons
+
+    async def _ask(self) -> list[str]:
+        desk = self._context.desk
         try:
-            await self._context.desk.read(self._context.policies.in_force)
+            await desk.read(self._context.policies.in_force)
         except SQLAlchemyError:
             return ["the database does not answer"]
         except LookupError as fault:
             return [str(fault)]
+        try:
+            await desk.run(beat, None, actor=SYSTEM)
+        except (SQLAlchemyError, CommitUnknown, Stale, RuntimeError):
+            return ["the database takes no writes"]
         return []
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Prometheus' text format, version 0.0.4."""
-        now = self._context.clock.now()
-        lines = await self._context.desk.read(lambda session: list(_gauges(session, now)))
-        answered = {
-            f'method="{method}",path="{path}",status="{status}"': count
-            for (method, path, status), count in sorted(self._answered.items())
-        }
-        lines += _metric("pointsman_http_answers_total", "counter", "Answers over HTTP.", answered)
-        return web.Response(
-            text="\n".join(lines) + "\n", headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+        now = asyncio.get_running_loop().time()
+        if self._read is None or (self._read.done() and now >= self._read_until):
+            self._read_until = now + READS_EVERY
+            self._read = asyncio.create_task(self._read_depths())
+        await asyncio.wait({self._read}, timeout=PATIENCE)
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=self._context.metrics.text(), headers=headers)
 
-
-def _gauges(session: Session, now: datetime) -> Iterator[str]:
-    states = {f'state="{state}"': count for state, count in queries.open_by_state(session).items()}
-    yield from _metric("pointsman_open_cases", "gauge", "Cases that are not closed.", states)
-    owed = {f'kind="{kind}"': count for kind, count in queries.owed_by_kind(session).items()}
-    yield from _metric("pointsman_owed_messages", "gauge", "Messages owed and not sent.", owed)
-    late = {"": queries.timers_late(session, now)}
-    yield from _metric("pointsman_late_timers", "gauge", "Timers that are past due.", late)
-
-
-def _metric(name: str, type_: str, help_: str, values: Mapping[str, int]) -> list[str]:
-    lines = [f"# HELP {name} {help_}", f"# TYPE {name} {type_}"]
-    return lines + [f"{name}{{{labels}}} {count}" if labels else f"{name} {count}" for labels, count in values.items()]
+    async def _read_depths(self) -> None:
+        metrics, at = self._context.metrics, self._context.clock.now()
+        try:
+            metrics.show(await self._context.desk.read(lambda session: depths(session, at)), at)
+        except SQLAlchemyError:
+            metrics.hide()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from store.closing_models import Check, Closing
-from store.models import Attempt, Case, Delivery, ExceptionReport, Owed, Timer
+from store.models import Attempt, Case, Delivery, ExceptionReport
 
 OPEN = "open"
 
@@ -79,23 +77,3 @@ def attempts_of(session: Session, deliveries: Sequence[int]) -> list[Attempt]:
     """The attempts of these deliveries in their order."""
     query = select(Attempt).where(col(Attempt.delivery_id).in_(deliveries))
     return list(session.execute(query.order_by(col(Attempt.id))).scalars())
-
-
-def open_by_state(session: Session) -> Mapping[str, int]:
-    """How many cases are in each state that is not closed."""
-    query = select(col(Case.state), func.count()).where(col(Case.closed_at).is_(None), ~col(Case.is_drill))
-    query = query.group_by(col(Case.state))
-    return {state: count for state, count in session.execute(query)}
-
-
-def owed_by_kind(session: Session) -> Mapping[str, int]:
-    """How many messages of each kind are owed and not sent."""
-    in_words: Any = bindparam(None, ("owed", "sending"), expanding=True, literal_execute=True)  # as the index has them
-    query = select(col(Owed.kind), func.count()).where(col(Owed.state).in_(in_words))
-    return {kind: count for kind, count in session.execute(query.group_by(col(Owed.kind)))}
-
-
-def timers_late(session: Session, now: datetime) -> int:
-    """How many timers were due before `now`."""
-    late = select(func.count()).select_from(Timer).where(col(Timer.due_at) < now)
-    return int(session.execute(late).scalar_one())

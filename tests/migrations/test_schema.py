@@ -15,6 +15,7 @@ import store.audit_models
 import store.closing_models
 import store.contract_models
 import store.run_models
+import store.serving_models
 import store.watch_models  # noqa: F401
 from store.engines import engine_for
 from store.migrate import migrate

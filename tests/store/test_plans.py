@@ -47,10 +47,8 @@ from store.queries.cases import (
     deliveries_of,
     latest_reports,
     list_cases,
-    open_by_state,
-    owed_by_kind,
-    timers_late,
 )
+from store.queries.depths import depths
 from store.queries.workflows import figures
 from tests.postgres import Postgres
 from tests.store.seeds import AT, POLICY, case_row, put_policy
@@ -273,12 +271,10 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "timers that are due": lambda tx: timers.claim_due(tx, 50),
     "whether timers are due": lambda tx: timers.some_are_due(tx.session, tx.now),
     "the next timer": lambda tx: timers.next_due(tx.session),
-    "timers that are late": lambda tx: timers_late(tx.session, AT),
     "messages that may leave": lambda tx: outbox.find_owed(tx.session, tx.now, owed()),
     "claiming messages": lambda tx: outbox.claim_owed(tx, owed()),
     "a message that left": lambda tx: outbox.sent(tx, outbox.Sent(claimed(ROWS), {})),
     "the next message": lambda tx: outbox.next_due(tx.session, kinds=KINDS),
-    "messages by kind": lambda tx: owed_by_kind(tx.session),
     "pages to cancel": lambda tx: cancel_pages(tx, the_case(tx.session)),
     "pages to edit": lambda tx: owe_page_updates(tx, [the_case(tx.session)]),
     "deliveries that are due": lambda tx: deliveries.claim(tx, deliveries.Room(20, 20)),
@@ -309,7 +305,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "open cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, state=OPEN, owner="billing")),
     "cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, owner="billing")),
     "cases of some workflows": lambda tx: list_cases(tx.session, Wanted(50, workflows=WORKFLOWS)),
-    "open cases by state": lambda tx: open_by_state(tx.session),
+    "what metrics show": lambda tx: depths(tx.session, AT),
     "events that a change is tried on": lambda tx: list(_tried(tx, comparing._events(tx.session, "refund", SOON, 200))),
     "cases that a change is tried on": lambda tx: comparing._cases(tx.session, "refund", SOON, 200),
     "the versions of a contract": lambda tx: rollouts.figures(tx.session, "refund", now=LATER),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 
 from bot.desk import intake
 from tests.postgres import Postgres
@@ -100,12 +103,50 @@ async def test_the_numbers_are_told_as_prometheus_reads_them(door: Door) -> None
     answer = await door.ask("GET", "/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = answer.text.splitlines()
-    assert 'pointsman_open_cases{state="queued"} 2' in lines
-    assert 'pointsman_owed_messages{kind="card"} 2' in lines
-    assert "pointsman_late_timers 0" in lines
-    assert 'pointsman_http_answers_total{method="POST",path="/v1/exceptions",status="202"} 1' in lines
-    assert 'pointsman_http_answers_total{method="",path="",status="404"} 1' in lines
-    assert all(line.startswith("# ") or line.rpartition(" ")[2].isdigit() for line in lines)
+    assert 'pointsman_open_cases{priority="P1",state="queued"} 2.0' in lines
+    assert 'pointsman_owed_messages{kind="card"} 2.0' in lines
+    assert 'pointsman_queue_depth{queue="messages"} 2.0' in lines
+    assert 'pointsman_queue_depth{queue="timers"} 0.0' in lines
+    assert 'pointsman_reports_total{result="opened",source="monitors"} 2.0' in lines
+    assert 'pointsman_http_answers_total{method="POST",path="/v1/exceptions",status="202"} 1.0' in lines
+    assert 'pointsman_http_answers_total{method="",path="",status="404"} 1.0' in lines
+    assert "pointsman_database_up 1.0" in lines
+    families = list(text_string_to_metric_families(answer.text))
+    assert all(each.name.startswith("pointsman_") and each.documentation.endswith(".") for each in families)
+
+
+async def test_the_database_is_asked_for_figures_once_in_some_seconds(door: Door) -> None:
+    first = (await door.ask("GET", "/metrics")).text
+    await door.post(report("One"))
+    assert 'pointsman_queue_depth{queue="messages"} 0.0' in first
+    assert 'pointsman_queue_depth{queue="messages"} 0.0' in (await door.ask("GET", "/metrics")).text
+
+
+async def test_figures_are_shown_where_the_database_is_away_but_not_old_ones(
+    plain_door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.web.health.READS_EVERY", 0.0)
+    await plain_door.post(report("One"))
+    assert "pointsman_open_cases{" in (await plain_door.ask("GET", "/metrics")).text
+    plain_door.desk.database.engine.dispose()
+    event.listen(plain_door.desk.database.engine, "begin", _be_away)
+    lines = (await plain_door.ask("GET", "/metrics")).text.splitlines()
+    assert "pointsman_database_up 0.0" in lines
+    assert not [line for line in lines if line.startswith(("pointsman_open_cases{", "pointsman_queue_depth{"))]
+    assert 'pointsman_reports_total{result="opened",source="monitors"} 1.0' in lines
+
+
+def _be_away(connection: Connection) -> None:
+    raise OperationalError("BEGIN", {}, sqlite3.OperationalError("disk I/O error"))
+
+
+async def test_it_is_not_ready_where_nothing_can_be_written(plain_door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.web.health.ASKS_EVERY", 0.0)
+    assert (await plain_door.ask("GET", "/readyz")).status == 200
+    event.listen(plain_door.desk.database.engine, "begin", _refuse_writes)
+    ready = await plain_door.ask("GET", "/readyz")
+    assert (ready.status, ready.json["reasons"]) == (503, ["the database takes no writes"])
+    assert (await plain_door.ask("GET", "/healthz")).status == 200
 
 
 async def test_addresses_that_are_made_up_do_not_make_the_numbers_grow(plain_door: Door) -> None:

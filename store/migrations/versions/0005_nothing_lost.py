@@ -1,4 +1,5 @@
-"""What lets the database grow for years: what is kept for how long, and by which index it is found."""
+"""What lets the database grow for years and be shared: what is kept for how long and by which index it is found, a
+pulse, the pace of messages, and the traces that cases and events belong to."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +21,8 @@ def upgrade() -> None:
     _retention()
     _checkpoints()
     _watch()
+    _serving()
+    _traces()
 
 
 def _retention() -> None:
@@ -36,12 +39,33 @@ def _retention() -> None:
     _partial("checks_with_evidence", "checks", ["at"], where="request IS NOT NULL")
 
 
+def _serving() -> None:
+    op.create_table(
+        "pulses",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pulses_pkey"),
+    )
+    op.create_table(
+        "paces",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("full_at", INSTANT, nullable=False),
+        sa.Column("held_until", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("name", name="paces_pkey"),
+    )
+
+
+def _traces() -> None:
+    op.add_column("cases", sa.Column("trace", sa.String(), nullable=True))
+    op.add_column("triggers", sa.Column("trace", sa.String(), nullable=True))
+
+
 def downgrade() -> None:
     raise RuntimeError("a database goes back by its backup")
 
 
 def _checkpoints() -> None:
-    changed = sa.Column("is_changed", sa.Boolean(), nullable=False, server_default=sa.true())
+    changed: sa.Column[bool] = sa.Column("is_changed", sa.Boolean(), nullable=False, server_default=sa.true())
     op.add_column("audit_heads", changed)
     _partial("audit_heads_changed", "audit_heads", ["chain"], where="is_changed")
     op.create_table(

@@ -1,6 +1,11 @@
--- A database at 0005: an event of which nothing is kept any more but its row.
+-- A database at 0005: an event of which nothing is kept any more but its row, a service that was asked whether it can
+-- work and has posted a card, and a checkpoint of the audit log.
 INSERT INTO events (id, workflow, key, digest, content, received_at, gone, drop_at)
 VALUES (50, 'refund', NULL, 'd50', '{}', '2026-05-23T09:00:00.000000+00:00', 'old', '2027-06-27T09:00:00.000000+00:00');
+INSERT INTO pulses (id, at)
+VALUES (1, '2026-11-23T09:00:00.000000+00:00');
+INSERT INTO paces (name, full_at, held_until)
+VALUES ('channel:C000OPS', '2026-11-23T09:00:01.100000+00:00', NULL);
 INSERT INTO audit_leaves (place, chain, seq, hash, number, broken)
 VALUES (0, 'desk', 1, 'h1', 1, '');
 INSERT INTO audit_blocks (place, root)
