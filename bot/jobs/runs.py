@@ -7,6 +7,7 @@ import logging
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +17,15 @@ from sqlmodel import Session
 from bot.desk.desk import Desk
 from bot.desk.runs import stepping, waking
 from bot.desk.runs.calling import Answered, Errand
+from bot.desk.runs.rows import LONGEST_BECAUSE
 from bot.jobs.credentials import with_secrets
 from bot.jobs.flights import STOPS_WITHIN, Flights
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import Heard, heard_in
+from bot.rules.redaction import struck_out
 from bot.rules.texts import storable
 from bot.settings import SettingsFault
+from runbooks import striking
 from runbooks.calls import KEPT_BYTES, Answer, Caller
 from runbooks.connectors import MissingVariable
 from runbooks.steps import KINDS
@@ -107,7 +111,7 @@ class Runs:
             answer = await self._caller.send(
                 errand.connector, resolved, errand.filled, timeout=errand.timeout, headers=headers
             )
-            return _judged(errand, answer)
+            return _struck(_judged(errand, answer), resolved.secrets)
         except Exception as fault:
             log.exception("a step failed", extra={"run_id": errand.run_id})
             because = f"a fault of our own ({type(fault).__name__}), see the log"
@@ -127,6 +131,16 @@ def _judged(errand: Errand, answer: Answer) -> Answered:
         because = f"expect: {fault}"
         return _answered(errand, answer, Judged(Judgement.REFUSED, because), policy_fault=because)
     return _answered(errand, answer, judged)
+
+
+def _struck(came: Answered, secrets: tuple[str, ...]) -> Answered:
+    """Its words without secrets and without what is redacted in the event: a condition names what it looks for."""
+
+    def struck(text: str) -> str:
+        return struck_out(striking.struck_out(text, secrets), came.errand.removed.values())[:LONGEST_BECAUSE]
+
+    judged = Judged(came.judged.judgement, struck(came.judged.because))
+    return replace(came, judged=judged, error=struck(came.error), policy_fault=struck(came.policy_fault))
 
 
 def _answered(errand: Errand, answer: Answer, judged: Judged, *, policy_fault: str = "") -> Answered:

@@ -57,3 +57,14 @@ async def test_an_input_that_rests_on_a_redacted_value_is_sent_and_kept_hidden(s
     assert sent == [SECRET, SECRET]
     assert [each.request["json"] for each in requests(stage)] == [{"lead": "•••", "team": "growth"}] * 2
     assert "lovelace" not in stage.database.read_now(everything)
+
+
+async def test_why_a_step_was_left_out_or_failed_is_said_without_it(empty_stage: Stage, folder: Path) -> None:
+    looks = "request: {connector: helpdesk, path: /tickets}, expect: 'response.body[event.email] == 1'"
+    steps = f"  - {{name: skip, when: 'event[event.email]', pause: 1m}}\n  - {{name: look, {looks}}}\n"
+    (folder / "runbooks" / "outer.yml").write_text(f"runbook: outer\ntitle: Outer\nsteps:\n{steps}")
+    await empty_stage.start()
+    await send(empty_stage, "lead-routing", LEAD)
+    await empty_stage.settle()
+    assert [each.because for each in runs(empty_stage)] == ["look: it answered 405: response.body['•••'] is missing"]
+    assert "lovelace" not in empty_stage.database.read_now(everything)

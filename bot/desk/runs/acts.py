@@ -70,6 +70,7 @@ def carry_out(tx: Tx, going: Going, position: int, acts: Acts, names: tuple[Any,
 
 def done(tx: Tx, going: Going, position: int, because: str, response: Mapping[str, Any] | None = None) -> None:
     """The step has done what it is there for."""
+    because = going.struck(because)
     row = going.touch(position, state="done", ended_at=tx.now, because=because, response=response)
     record(tx, going, "run.step_done", step=row.name, because=because)
 

@@ -275,6 +275,7 @@ def struck_out_of(value: Any, removed: Mapping[str, Any]) -> Any:
 
 def fail(tx: Tx, going: Going, position: int, because: str, *, is_undo: bool = False) -> None:
     """The step has failed; or what it did could not be taken back."""
+    because = going.struck(because)
     row = going.touch(position, state="not_undone" if is_undo else "failed", because=because, ended_at=tx.now)
     action = "run.step_not_undone" if is_undo else "run.step_failed"
     record(tx, going, action, step=row.name, because=because)

@@ -16,7 +16,7 @@ from bot.desk.kept import Kept, removed_from
 from bot.desk.pages import owe_page_updates
 from bot.desk.runs.owing import BY_THEMSELVES
 from bot.desk.tx import Tx
-from bot.rules.redaction import HIDDEN, restored
+from bot.rules.redaction import HIDDEN, restored, struck_out
 from runbooks.engine import At, Begun, Progress
 from runbooks.inputs import WrongInputs, first_values, read_inputs
 from runbooks.policy import Policy
@@ -26,6 +26,7 @@ from store.queries.quarantine import held_of_cases, misfit_of_case
 from store.run_models import Run, RunStep
 from store.sealing import Sealed, ToSeal, seal, unseal
 
+LONGEST_BECAUSE = 1000
 M = TypeVar("M")
 _RUNS = Run.__table__  # type: ignore[attr-defined]
 _STEPS = RunStep.__table__  # type: ignore[attr-defined]
@@ -122,6 +123,11 @@ class Going:
     def step(self, position: int) -> Step:
         """The step of the runbook at this place."""
         return self.runbook.steps[position]
+
+    def struck(self, text: str) -> str:
+        """The text as it may be kept and shown: bounded, and without what is taken out of the event."""
+        removed = self.kept.removed if self.kept else None
+        return struck_out(text, (removed or {}).values())[:LONGEST_BECAUSE]
 
     def waits_until(self, position: int, now: datetime) -> datetime | None:
         """When a step that begins to wait now has waited long enough; None: it waits as long as it takes."""

@@ -252,7 +252,7 @@ def _fail_by_policy(tx: Tx, going: Going, position: int, because: str) -> None:
 
 def _tell_fault(tx: Tx, going: Going, position: int, because: str) -> None:
     fault = f"runbook {going.run.runbook}, step {going.step(position).name}: {because}"
-    report_policy_fault(tx, going.run.workflow, fault)
+    report_policy_fault(tx, going.run.workflow, going.struck(fault))
 
 
 def _over(tx: Tx, going: Going, decided: Over) -> None:
@@ -284,8 +284,8 @@ def _take(tx: Tx, going: Going, decided: Do) -> Errand | None:
     position = going.run.position = decided.position
     match decided.then:
         case Then.SKIP:
-            begin(tx, going, position, state="skipped").because = decided.because
-            going.touch(position, because=decided.because, ended_at=tx.now)
+            begin(tx, going, position, state="skipped")
+            going.touch(position, because=going.struck(decided.because), ended_at=tx.now)
         case Then.BEGIN:
             if proposes(tx, going, position):
                 return None
