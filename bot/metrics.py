@@ -17,7 +17,7 @@ from prometheus_client import (
 
 from store.queries.depths import Depths
 
-disable_created_metrics()  # when each series began would be as many lines again
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began would be as many lines again
 LATENESS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Seconds. One that is late by more than a minute is a fault of ours."""
 

@@ -45,7 +45,9 @@ def engine_for(url: str) -> Engine:
 
 def _postgres(url: URL) -> Engine:
     wait = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_WAIT}
-    return create_engine(url, pool_size=WRITERS_ON_POSTGRES + READERS, pool_pre_ping=True, connect_args=wait)
+    return create_engine(
+        url, pool_size=WRITERS_ON_POSTGRES + READERS, pool_pre_ping=True, connect_args=wait, hide_parameters=True
+    )
 
 
 def _sqlite(url: URL) -> Engine:
@@ -54,6 +56,7 @@ def _sqlite(url: URL) -> Engine:
         poolclass=QueuePool,
         pool_size=READERS + 2,
         connect_args={"check_same_thread": False, "timeout": LOCK_WAIT},
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

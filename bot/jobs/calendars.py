@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -38,7 +39,8 @@ class RotaCalendars:
             text = await self._fetch(address)
             await asyncio.to_thread(parsed, text, "calendar")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            log.warning("a rota's calendar could not be fetched", extra={"because": f"{type(fault).__name__}: {fault}"})
+            said = {"host": urlsplit(address).hostname, "because": type(fault).__name__}
+            log.warning("a rota's calendar could not be fetched", extra=said)  # its address may hold a key
             return False
         return await self._desk.run(keep_calendar, Fetched(address, text), actor=SYSTEM)
 

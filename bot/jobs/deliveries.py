@@ -19,6 +19,7 @@ from bot.desk.deliveries import Claimed, Room
 from bot.desk.desk import Desk
 from bot.jobs.credentials import with_secrets
 from bot.jobs.flights import STOPS_WITHIN, Flights
+from bot.logs import bound
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, heard_in
 from bot.rules.drills import Receiver
@@ -91,12 +92,14 @@ class Deliveries:
         return deliveries.next_due(session)
 
     async def _carry_on(self, claimed: Claimed) -> None:
-        try:
-            came = await self._attempt(claimed)
-        except Exception as fault:
-            log.exception("a delivery failed", extra={"delivery_id": claimed.id})
-            came = _unsure(claimed, f"a fault of our own ({type(fault).__name__}), see the log")
-        await self._desk.run_joined(attempted, came)
+        case = claimed.case_id and f"C-{claimed.case_id}"
+        with bound(case=case, event=f"E-{claimed.event_id}", delivery=claimed.id):
+            try:
+                came = await self._attempt(claimed)
+            except Exception as fault:
+                log.exception("a delivery failed")
+                came = _unsure(claimed, f"a fault of our own ({type(fault).__name__}), see the log")
+            await self._desk.run_joined(attempted, came)
 
     async def _attempt(self, claimed: Claimed) -> Attempted:
         if claimed.removed is None:

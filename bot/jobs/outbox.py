@@ -16,6 +16,7 @@ from bot.desk import outbox
 from bot.desk.desk import Desk
 from bot.desk.outbox import Claimed, ClaimOwed, NotSent, Sent, Undelivered
 from bot.jobs.flights import STOPS_WITHIN
+from bot.logs import bound
 from bot.rules.actors import SYSTEM
 from bot.rules.pacing import Bucket, Kind, Limit, buckets, pause
 
@@ -128,6 +129,10 @@ class Outbox:
         return await self._desk.run(outbox.claim_owed, replace(command, among=found), actor=SYSTEM)
 
     async def _send(self, message: Claimed) -> None:
+        with bound(case=message.case_id and f"C-{message.case_id}", message=message.id):
+            await self._send_one(message)
+
+    async def _send_one(self, message: Claimed) -> None:
         try:
             result = await asyncio.wait_for(self._senders[message.kind](message), SENDER_TIMEOUT)
         except Undelivered as fault:

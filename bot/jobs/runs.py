@@ -20,6 +20,7 @@ from bot.desk.runs.calling import Answered, Errand
 from bot.desk.runs.rows import LONGEST_BECAUSE
 from bot.jobs.credentials import with_secrets
 from bot.jobs.flights import STOPS_WITHIN, Flights
+from bot.logs import bound
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import Heard, heard_in
 from bot.rules.redaction import struck_out
@@ -58,7 +59,7 @@ class Runs:
         count = 0
         while len(self._flights) < ROOM and (errands := await self._claim()):
             for errand in errands:
-                self._flights.start(self._carry_on(errand))
+                self._flights.start(self._on_record(errand))
             count += len(errands)
         return count
 
@@ -89,6 +90,10 @@ class Runs:
             return []
         return await self._desk.run(stepping.claim, stepping.Room(ROOM - len(self._flights), mine), actor=SYSTEM)
 
+    async def _on_record(self, errand: Errand) -> None:
+        with bound(run=errand.run_id, workflow=errand.workflow):
+            await self._carry_on(errand)
+
     async def _carry_on(self, errand: Errand) -> None:
         """One request after another, until the run waits or is over."""
         following: Errand | None = errand
@@ -97,7 +102,7 @@ class Runs:
                 self._asked[errand.run_id] = asyncio.get_running_loop().time(), following
                 following = await self._desk.run_joined(stepping.answered, await self._answer(following))
         except Exception:
-            log.exception("an answer could not be taken in", extra={"run_id": errand.run_id})
+            log.exception("an answer could not be taken in")
         finally:
             self._asked.pop(errand.run_id, None)
 
@@ -113,7 +118,7 @@ class Runs:
             )
             return _struck(_judged(errand, answer), resolved.secrets)
         except Exception as fault:
-            log.exception("a step failed", extra={"run_id": errand.run_id})
+            log.exception("a step failed")
             because = f"a fault of our own ({type(fault).__name__}), see the log"
             return _answered(errand, NOTHING, Judged(Judgement.UNKNOWN, because))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -12,6 +14,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped
 from slack_sdk.errors import SlackApiError
+from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.context import Context
@@ -148,8 +151,20 @@ class SlackEdge:
         await self.edge.guard.drain(within)
 
     async def _handle(self, request: web.Request) -> web.Response:
+        if not self._is_signed(await request.read(), request.headers):
+            return web.json_response({"error": "invalid request"}, status=HTTPStatus.UNAUTHORIZED)
         answer = await self.app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(answer)
+
+    def _is_signed(self, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether Slack signed it. Asked first: Bolt reads a body before it asks who sent it."""
+        secret = self.edge.context.settings.slack_signing_secret
+        if secret is None:
+            return False
+        try:
+            return SignatureVerifier(secret.get_secret_value()).is_valid_request(body, dict(headers))
+        except (ValueError, TypeError):
+            return False
 
     async def _authorize(self, team_id: str | None) -> AuthorizeResult:
         """Who we are, for Bolt. A click does not wait for Slack to say so: without it, nobody is known to be ours."""

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bot.context import Context
+from bot.logs import bound
 from bot.web.answers import answer
 from bot.web.bodies import MAX_BYTES
 from bot.web.cases import CasesOut
@@ -83,8 +84,11 @@ def _telling_problems(health: Health) -> Middleware:
 
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _answered(request, handler)
+        number = new_key()[:16]
+        with bound(request=number):
+            response = await _answered(request, handler)
         health.count(request, response.status)
+        response.headers["X-Request-Id"] = number
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
