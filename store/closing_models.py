@@ -37,7 +37,8 @@ class Closing(SQLModel, table=True):
 
 
 class Check(SQLModel, table=True):
-    """One check of a closing: a machine's, with its evidence, or a person's confirmation (`by`)."""
+    """One check of a closing: a machine's, with its evidence, or a person's confirmation (`by`). `because` names no
+    value; `found` are the values that its condition read, as they may be shown."""
 
     __tablename__: ClassVar[str] = "checks"
     __table_args__ = (
@@ -61,6 +62,7 @@ class Check(SQLModel, table=True):
     status: int | None = None
     body_digest: str | None = None
     because: str = ""
+    found: str = ""
 
 
 class PostMortem(SQLModel, table=True):

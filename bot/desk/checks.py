@@ -50,7 +50,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a check found, and why, in words. `request` and `because` may be kept; `body` is for its digest only.
+    """What a check found, and why, in words; `values` are those that its condition read, where it is not met. All but
+    `body`, which is for its digest only, may be kept.
     `fault`: what is wrong with the policy, if that is why. `share` (0 to 1) is the jitter of the next wait."""
 
     found: Found
@@ -61,6 +62,7 @@ class Answer:
     fault: str = ""
     retry_after: timedelta | None = None
     share: float = 1.0
+    values: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,13 @@ def _again_at(tx: Tx, row: Check, answer: Answer) -> datetime | None:
 def _evidence(tx: Tx, answer: Answer) -> dict[str, Any]:
     digest = keyed(desk_key(tx.session), answer.body) if answer.body is not None else None
     request = dict(answer.request) if answer.request is not None else None
-    return {"request": request, "status": answer.status, "body_digest": digest, "because": answer.because}
+    return {
+        "request": request,
+        "status": answer.status,
+        "body_digest": digest,
+        "because": answer.because,
+        "found": answer.values,
+    }
 
 
 def some_are_due(session: Session, now: datetime) -> bool:

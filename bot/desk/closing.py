@@ -169,6 +169,7 @@ def _row(tx: Tx, closing_id: int, check: contracts.Check, is_ticked: bool, is_as
         "at": tx.now if is_ticked else None,
         "by": tx.actor.id if is_ticked else None,
         "because": "it was not asked" if state == "unknown" else "",
+        "found": "",
     }
 
 
@@ -268,8 +269,8 @@ def _decided(tx: Tx, row: Closing, state: str, **values: Any) -> None:
 
 
 def _failed(check: Check) -> dict[str, str]:
-    found = check.because if check.state == "failed" else f"nobody knows: {check.because}"
-    return {"name": check.name, "because": found}
+    because = check.because if check.state == "failed" else f"nobody knows: {check.because}"
+    return {"name": check.name, "because": because, "found": check.found}
 
 
 def _evidence(check: Check) -> dict[str, Any]:

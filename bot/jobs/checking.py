@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from bot.desk.checks import Answer, Question
 from bot.jobs.credentials import with_secrets
-from bot.rules.closing import Found, read_answer
+from bot.rules.closing import Found, found_in_words, read_answer
 from bot.rules.redaction import HIDDEN, as_shown, struck_out
 from bot.rules.texts import storable
 from bot.settings import SettingsFault
@@ -38,7 +38,7 @@ async def ask(question: Question, caller: Caller, environment: Mapping[str, str]
         return Answer(Found.PASSED, PLAYED)
     request = question.check.request
     if request is None:
-        return _decided(question.check, question.names, None, "")
+        return _decided(question, question.names, None, "")
     try:
         connector, resolved = _connector(question.policy, request.connector or "", environment)
         filled = fill(request, question.names)
@@ -62,19 +62,30 @@ def _read(question: Question, came: calls.Answer) -> Answer:
     if came.status is None:
         return Answer(Found.UNKNOWN, came.error, share=_share())
     names = {**question.names, "response": came.as_names()}
-    answer = _decided(question.check, names, came.status, _cut(came))
+    answer = _decided(question, names, came.status, _cut(came))
     return replace(answer, status=came.status, body=came.text, retry_after=came.retry_after, share=_share())
 
 
-def _decided(check: Check, names: Mapping[str, Any], status: int | None, more: str) -> Answer:
-    expect = check.expect
+def _decided(question: Question, names: Mapping[str, Any], status: int | None, more: str) -> Answer:
+    check, expect = question.check, question.check.expect
     assert isinstance(expect, Expression)
     try:
         decision = expect.decide(names)
     except ExpressionFault as fault:
         return _at_fault(check, fault)
     found, because = read_answer(status, met=decision.met, because=decision.because)
-    return Answer(found, because if decision.met else f"{because}{more}")
+    values = found_in_words(_facts(question, expect, names)) if found is Found.FAILED else ""
+    return Answer(found, because if decision.met else f"{because}{more}", values=storable(values))
+
+
+def _facts(question: Question, expect: Expression, names: Mapping[str, Any]) -> dict[str, Any]:
+    """What the condition read, as it may be said: where the event as it is shown gives something else, it is hidden."""
+    facts = expect.facts(names)
+    if not question.removed:
+        return facts
+    seen, removed = expect.facts({**names, "event": question.shown_event}), question.removed.values()
+    shown = {path: value if path in seen and seen[path] == value else HIDDEN for path, value in facts.items()}
+    return {path: HIDDEN if struck_out(str(value), removed) != str(value) else value for path, value in shown.items()}
 
 
 def _at_fault(check: Check, fault: ExpressionFault) -> Answer:

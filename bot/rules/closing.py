@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -100,6 +101,21 @@ def read_answer(status: int | None, *, met: bool, because: str) -> tuple[Found, 
     if status == 429 or status >= 500:
         return Found.UNKNOWN, f"it answered {status}"
     return Found.FAILED, f"it answered {status}: {because}"
+
+
+MOST_FOUND = 5
+LONGEST_FOUND = 120
+
+
+def found_in_words(facts: Mapping[str, object]) -> str:
+    """What a condition that is not met has read, by its path, bounded: `response.body.state is "pending"`. The status
+    is said beside it already."""
+    values = [(path, json.dumps(value, ensure_ascii=False)) for path, value in facts.items() if path != _STATUS]
+    said = [f"{path} is {text[:LONGEST_FOUND]}{'…' * (len(text) > LONGEST_FOUND)}" for path, text in values]
+    return ", ".join(said[:MOST_FOUND])
+
+
+_STATUS = "response.status"
 
 
 class Verdict(StrEnum):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bot.slack.told import NOTE, Facts
 from bot.slack.words import quote
 
@@ -21,15 +24,18 @@ def _addressed(facts: Facts) -> str:
 def closing_refused(facts: Facts) -> str:
     """It did not close: what failed, and what to do."""
     people = _addressed(facts)
-    found = [
-        f"\n• {'*' + quote(str(each['name']), 150) + '*: ' if each['name'] else ''}{quote(str(each['because']), 300)}"
-        for each in facts.given.get("failed") or ()
-    ]
+    found = [f"\n• {_why(each)}" for each in facts.given.get("failed") or ()]
     who = " or ".join(dict.fromkeys((facts.role("owner"), facts.role("accountable"))))
     return (
         f":no_entry_sign: {people}it is not closed, for a check does not hold.{''.join(found)}"
         f"\nFix that and press *Resolve* again. {who} can close it all the same, with a reason."
     )
+
+
+def _why(failed: Mapping[str, Any]) -> str:
+    name = f"*{quote(str(failed['name']), 150)}*: " if failed["name"] else ""
+    values = f"; found: {quote(str(failed['found']), 300)}" if failed.get("found") else ""
+    return f"{name}{quote(str(failed['because']), 300)}{values}"
 
 
 def please_confirm(facts: Facts) -> str:

@@ -80,8 +80,13 @@ def _refused(tried: Tried) -> str:
         waiting = [check for check in tried.checks if check.state == "unconfirmed"]
         return f":white_check_mark: *Fixed, please confirm*: {_marks(waiting)}. *Resolve* asks for it."
     at = date(tried.closing.decided_at) if tried.closing.decided_at else ""
-    lines = [f"{MARKS[check.state]} *{quote(check.name, 150)}*: {quote(check.because, BECAUSE)}" for check in failed]
+    lines = [_why(check) for check in failed]
     return "\n".join([f":no_entry_sign: *Not closed* {at}, for a check does not hold:", *lines[:SHOWN], WHAT_TO_DO])
+
+
+def _why(check: Check) -> str:
+    found = f"; found: {quote(check.found, BECAUSE)}" if check.found else ""
+    return f"{MARKS[check.state]} *{quote(check.name, 150)}*: {quote(check.because, BECAUSE)}{found}"
 
 
 def _marks(checks: Sequence[Check]) -> str:
@@ -119,9 +124,7 @@ def _confirming(confirmations: Sequence[Confirmation]) -> Iterator[Block]:
 def override_form(form: Form, tried: Tried | None) -> Block:
     """Why it is closed in spite of what failed."""
     failed = [check for check in tried.checks if check.state not in ("passed", "confirmed")] if tried else []
-    lines = [
-        f"{MARKS[check.state]} *{quote(check.name, 150)}*: {quote(check.because, BECAUSE)}" for check in failed[:SHOWN]
-    ]
+    lines = [_why(check) for check in failed[:SHOWN]]
     hint = f"At least {SHORTEST_REASON} characters. It stays on the case for ever, with your name."
     blocks = [
         *([section("\n".join(lines))] if lines else []),

@@ -65,6 +65,7 @@ CHECK_FIELDS = (
     "status",
     "body_digest",
     "because",
+    "found",
 )
 REPORT_FIELDS = ("occurrence", "received_at", "source", "title", "detail", "links")
 

@@ -135,6 +135,7 @@ async def test_what_is_redacted_is_asked_with_and_kept_nowhere(
     assert "lovelace" not in kept
     [row] = await story.desk.read(lambda session: list(session.execute(select(Check)).scalars()))
     assert (row.status, row.request) == (200, {"method": "GET", "path": "•••", "headers": {}, "json": None})
+    assert row.found.endswith('event.email is "•••"')
 
 
 async def test_of_an_erased_subject_nothing_is_asked(

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from bot.rules.closing import (
+    LONGEST_FOUND,
     Found,
     Verdict,
     back_to,
     decision_missing,
+    found_in_words,
     heals,
     needed,
     nothing_to_override,
@@ -179,3 +181,17 @@ def test_a_case_that_does_not_close_is_where_it_was(before: str, is_acknowledged
 )
 def test_what_there_is_to_override(checks: tuple[Check, ...], last: str | None, nothing: str | None) -> None:
     assert nothing_to_override(checks, last) == nothing
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        ({}, ""),
+        ({"response.status": 200}, ""),
+        ({"response.status": 200, "response.body.state": "pending"}, 'response.body.state is "pending"'),
+        ({"case.quarantined": 2, "event.ok": False}, "case.quarantined is 2, event.ok is false"),
+        ({"event.text": "x" * 200}, f'event.text is "{"x" * (LONGEST_FOUND - 1)}…'),
+    ],
+)
+def test_what_a_condition_has_read_is_said_in_short(read: dict[str, object], words: str) -> None:
+    assert found_in_words(read) == words

@@ -99,7 +99,10 @@ async def test_a_condition_without_a_request_is_asked_too(stage: Stage) -> None:
     await stage.settle()
     await resolve(stage, ref, by=ADA)
     assert stage.case(ref).state == "queued"
-    assert "*nothing is left in quarantine*: case.quarantined == 0 is false" in stage.thread(ref)[-1]
+    said = "*nothing is left in quarantine*: case.quarantined == 0 is false; found: case.quarantined is 1"
+    assert said in stage.thread(ref)[-1]
+    assert said in stage.card(ref).shown
+    assert "case.quarantined is 1" not in str(stage.audit(ref))
 
 
 # --- it does not hold

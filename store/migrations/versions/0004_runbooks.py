@@ -199,6 +199,7 @@ def _checks() -> None:
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("body_digest", sa.String(), nullable=True),
         sa.Column("because", sa.String(), nullable=False),
+        sa.Column("found", sa.String(), nullable=False),
         sa.CheckConstraint("kind IN ('request', 'confirm')", name="kind_known"),
         sa.CheckConstraint(
             "state IN ('owed', 'passed', 'failed', 'unknown', 'confirmed', 'unconfirmed')", name="state_known"

@@ -9,8 +9,8 @@ INSERT INTO run_approvals (run_id, seat, role, asked_at, expires_at, answer, rea
 VALUES (1, 0, 'revenue-ops', '2026-11-23T09:00:00.000000+00:00', '2026-11-23T10:00:00.000000+00:00', '', '');
 INSERT INTO closings (id, case_id, asked_by, asked_at, state, state_before, wanted)
 VALUES (1, 1, 'U0ADA', '2026-11-23T09:00:00.000000+00:00', 'checking', 'in_progress', '{"reason":"fixed"}');
-INSERT INTO checks (id, closing_id, name, kind, state, attempts, because)
-VALUES (1, 1, 'the notice went out', 'request', 'owed', 0, '');
+INSERT INTO checks (id, closing_id, name, kind, state, attempts, because, found)
+VALUES (1, 1, 'the notice went out', 'request', 'owed', 0, '', '');
 INSERT INTO post_mortems (case_id, owed_at, because, summary, causes, version)
 VALUES (1, '2026-11-23T09:00:00.000000+00:00', 'its resolution window passed', '', '', 1);
 INSERT INTO connector_health (connector, state, failures, since_at, due_at, answered_at, status, because)
