@@ -25,7 +25,7 @@ STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 Priority = Literal["P1", "P2", "P3", "P4"]
 PauseState = Literal["waiting_for_systems", "waiting_for_customer", "manual_review"]
-DataKind = Literal["payloads", "responses", "messages"]
+DataKind = Literal["payloads", "responses", "messages", "requests", "records"]
 Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 

@@ -48,14 +48,14 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Document(TypeDecorator[Any]):
-    """A JSON value: jsonb on PostgreSQL, text on SQLite."""
+    """A JSON value: jsonb on PostgreSQL, text on SQLite. None is NULL on both, and never the JSON value null."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(JSONB())
+            return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(Text())
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:

@@ -31,3 +31,11 @@ def change(session: Session, case: Case, **values: Any) -> None:
         raise Stale(f"case {case.id} is no longer at version {case.version}")
     for name, value in values.items():
         set_committed_value(case, name, value)
+
+
+def strike(session: Session, key: Any, keys: Sequence[Any], **values: Any) -> int:
+    """Sets these columns of all rows with these keys, whatever was there; returns how many rows that were."""
+    if not keys:
+        return 0
+    of_these = update(key.class_).where(key.in_(keys)).values(**values)
+    return int(session.execute(of_these.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]

@@ -76,7 +76,7 @@ class Claimed:
 
 
 def question(session: Session, policy: Policy, case: Case, check: contracts.Check, *, now: datetime) -> Question:
-    """The check, about this case as it is now. Of an event whose subject was erased, nothing is seen."""
+    """The check, about this case as it is now. Of an event that is gone, nothing is seen."""
     event, removed = _event_of(session, case)
     held = held_of_cases(session, [case.id]).get(case.id, 0)
     about = case_names(case, quarantined=held, misfit=misfit_of_case(session, case.id))

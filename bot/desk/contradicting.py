@@ -10,7 +10,7 @@ from sqlmodel import col
 from bot.desk import lanes
 from bot.desk.events import foresee
 from bot.desk.judging import Arrival
-from bot.desk.kept import contents_of
+from bot.desk.kept import check_whole, contents_of
 from bot.desk.sending_again import send_instead
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
@@ -75,6 +75,7 @@ def _replace(tx: Tx, case: Case, second: Trigger, by: Actor) -> None:
 
 def _check_fits(tx: Tx, case: Case, second: Trigger, by: Actor) -> None:
     """What is sent is checked by the contract of now, as all that leaves quarantine is."""
+    check_whole(tx.session, second.event_id)
     content = contents_of(tx.session, [second.event_id])[second.event_id]
     [seen] = foresee(tx, [Arrival(by, second.workflow, content, released_from=second.event_id)])
     if seen.admission.verdict is not Verdict.ACCEPT:

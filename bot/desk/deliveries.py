@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from bot.desk import connectors, lanes
 from bot.desk.connectors import Gate
-from bot.desk.kept import Kept, removed_from
+from bot.desk.kept import CONTENT, Kept, removed_from
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
 from bot.rules.drills import Receiver
@@ -216,7 +216,7 @@ _TABLE = Delivery.__table__  # type: ignore[attr-defined]
 _EVENTS = Event.__table__  # type: ignore[attr-defined]
 _TRIGGERS = Trigger.__table__  # type: ignore[attr-defined]
 _CONTENTS = (
-    select(*(_EVENTS.c[name] for name in ("id", "content", "sealed", "subject_key")), _TRIGGERS.c.is_drill)
+    select(*(_EVENTS.c[name] for name in CONTENT), _TRIGGERS.c.is_drill)
     .select_from(_EVENTS.outerjoin(_TRIGGERS, _TRIGGERS.c.event_id == _EVENTS.c.id))
     .where(_EVENTS.c.id.in_(bindparam("ids", expanding=True)))
 )

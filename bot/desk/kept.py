@@ -13,6 +13,8 @@ from sqlmodel import Session, col
 
 from bot.desk.tx import Tx
 from bot.rules.redaction import Masked, masked, restored, wholly_masked
+from bot.rules.refusals import Refused
+from bot.rules.retention import why_gone
 from runbooks.policy import Policy
 from store.audit import canonical
 from store.models import Event
@@ -22,10 +24,16 @@ from store.sealing import Sealed, ToSeal, desk_key, keyed, seal, subject_key_of,
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An event as it may be shown, and what that leaves out; None where its subject was erased."""
+    """An event as it may be shown, and what that leaves out; None where it is gone: its subject was erased, or it is
+    no longer kept. `gone` is why, as its row has it."""
 
     shown: Mapping[str, Any]
     removed: Mapping[str, Any] | None
+    gone: str | None = None
+
+
+CONTENT = ("id", "content", "sealed", "subject_key", "gone")
+"""The columns that say what an event carried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +101,31 @@ def digest_of(tx: Tx, text: str) -> str:
 
 
 def contents_of(session: Session, event_ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    """What these events carried; of one whose subject was erased, what is left."""
+    """What these events carried; of one that is gone, what is left."""
     if not event_ids:
         return {}
-    wanted = select(*(col(getattr(Event, name)) for name in ("id", "content", "sealed", "subject_key")))
+    wanted = select(*(col(getattr(Event, name)) for name in CONTENT))
     rows = session.execute(wanted.where(col(Event.id).in_(event_ids))).all()
     removed = removed_from(session, rows)
     return {row.id: restored(row.content, gone or {}) for row, gone in zip(rows, removed, strict=True)}
 
 
 def removed_from(session: Session, events: Sequence[Any]) -> list[Mapping[str, Any] | None]:
-    """What was taken out of each event; None where its subject was erased."""
+    """What was taken out of each event; None where it is gone: its subject was erased, or it is no longer kept."""
     having = [
         Sealed(event.id, event.subject_key, event.sealed) for event in events if event.sealed and event.subject_key
     ]
     opened = iter(unseal(session, having))
-    return [next(opened) if event.sealed and event.subject_key else {} for event in events]
+    found = [next(opened) if event.sealed and event.subject_key else {} for event in events]
+    return [None if event.gone else removed for event, removed in zip(events, found, strict=True)]
+
+
+def check_whole(session: Session, event_id: int) -> None:
+    """Passes where the event is still there as it came. Raises `Refused` that says why it is not."""
+    gone = session.execute(select(col(Event.gone)).where(col(Event.id) == event_id)).scalar()
+    if gone:
+        text = f"E-{event_id} {why_gone(gone)}: it cannot be sent again. Do by hand what is left to do, and resolve."
+        raise Refused("gone", text)
 
 
 def _seal(tx: Tx, having: Sequence[tuple[Came, Mapping[str, Any]]]) -> dict[int, tuple[str, str]]:

@@ -21,6 +21,7 @@ from bot.rules.actors import Actor, person
 from bot.rules.admission import Verdict
 from bot.rules.redaction import restored
 from bot.rules.repair import Mending, Unfit, mended
+from bot.rules.retention import why_gone
 from bot.rules.saying import What
 from store.contract_models import Release as ReleaseRow
 from store.contract_models import Trigger
@@ -30,7 +31,6 @@ from store.queries.quarantine import HELD, Held, held_statement
 BATCH = 100
 """So many events leave in one transaction; the others of a case follow by themselves."""
 _WHICH = "Resolve its case with which of the two is right, drop this one, or mend what it is known by"
-ERASED = "it is about somebody whose data was erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _candidates(tx: Tx, held: Sequence[Held], mending: Mending, by: Actor, relea
     found = []
     for each, removed in zip(held, removed_from(tx.session, [one.event for one in held]), strict=True):
         if removed is None:
-            released.still.append(Still(each.event.id, ERASED))
+            released.still.append(Still(each.event.id, f"it {why_gone(each.event.gone)}"))
             continue
         try:
             content = mended(restored(each.event.content, removed), mending)

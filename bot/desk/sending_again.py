@@ -14,7 +14,7 @@ from bot.desk import connectors
 from bot.desk.acting import Acting, begin, finish
 from bot.desk.commands import Outcome
 from bot.desk.deliveries import deliver_of
-from bot.desk.kept import content_digest
+from bot.desk.kept import check_whole, content_digest
 from bot.desk.runs.delivering import runbook_of
 from bot.desk.runs.redelivering import begin_again, fate_of, find_failed, was_run
 from bot.desk.telling import in_thread
@@ -70,13 +70,18 @@ class Possible:
     replay: bool
 
 
+NOTHING = Possible(retry=False, replay=False)
+
+
 def possible(session: Session, case: Case, policy: Policy) -> Possible:
     """Which of the two buttons the card of this case shows."""
     if case.event_id is None:
         return Possible(connectors.of_case(session, case) is not None, False)
     is_run = runbook_of(policy.workflows.get(case.workflow)) is not None
     if (deliver_of(policy, case.workflow) is None and not is_run) or _not_to_send(session, case, case.event_id):
-        return Possible(False, False)
+        return NOTHING
+    if session.get_one(Event, case.event_id).gone:
+        return NOTHING
     if is_run:
         is_under_way = fate_of(session, case.event_id, policy) is Fate.UNDER_WAY
         return Possible(find_failed(session, case.event_id) is not None, not is_under_way)
@@ -110,6 +115,7 @@ def _ask(tx: Tx, command: AskRetry | AskReplay, verb: Verb) -> Outcome:
     deliver, is_run = deliver_of(policy, case.workflow), runbook_of(policy.workflows.get(case.workflow)) is not None
     if case.event_id is None or (deliver is None and not is_run):
         raise Refused("nothing_to_send", _nothing(case, verb))
+    check_whole(tx.session, case.event_id)
     if because := _not_to_send(tx.session, case, case.event_id):
         raise Refused("held", because)
     if deliver is None:
@@ -153,6 +159,7 @@ def owe_again(
     deliver = deliver_of(policy, case.workflow)
     if deliver is None:
         raise Refused("nothing_to_send", _nothing(case, verb))
+    check_whole(tx.session, event_id)
     event, last = tx.session.get_one(Event, event_id), _last(tx.session, event_id)
     chosen = _plan(verb, event, last, deliver, tx.now)
     if chosen is None:
@@ -172,6 +179,8 @@ def plans(session: Session, case: Case, *, policy: Policy, of_case: Policy, now:
     if case.event_id is None:
         return {}
     event, last = session.get_one(Event, case.event_id), _last(session, case.event_id)
+    if event.gone:
+        return {}
     found = {}
     for verb, by in ((Verb.RETRY, of_case), (Verb.REPLAY, policy)):
         deliver = deliver_of(by, case.workflow)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.rules.closing import REASONS
 from bot.rules.lifecycle import HELD, State
+from bot.rules.retention import why_gone
 from bot.rules.routing import AUTO_FIX
 from bot.rules.sending import Verb
 from bot.slack.closings import closing_blocks
@@ -175,6 +176,10 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
     if case.detail.strip() not in ("", case.title.strip()):
         yield outside(case.detail, DETAIL)
+    if facts.gone:
+        yield context(
+            f":ghost: E-{case.event_id}, which this is about, {why_gone(facts.gone)}: it cannot be sent again."
+        )
     if facts.held:
         events = "1 event is" if facts.held == 1 else f"{facts.held:,} events are"
         yield section(f":lock: *{events} in quarantine*: not delivered until somebody releases them.")

@@ -18,7 +18,7 @@ from bot.desk.runs.foreseeing import foreseen, in_words
 from bot.desk.runs.offering import may_be_twice
 from bot.desk.runs.reading import runs_of_case
 from bot.desk.runs.starting import offered
-from bot.desk.sending_again import Possible, plans, possible
+from bot.desk.sending_again import NOTHING, Possible, plans, possible
 from bot.rules.escalation import LADDER_OF, role_named, rungs_of
 from bot.rules.routing import terms_of
 from bot.rules.sending import Plan, Verb
@@ -27,7 +27,7 @@ from bot.slack.runs import RunsShown
 from bot.slack.words import Names
 from runbooks.policy import Policy
 from runbooks.team import Role
-from store.models import Attempt, Case, Delivery, Person, Timer
+from store.models import Attempt, Case, Delivery, Event, Person, Timer
 from store.queries.quarantine import held_of_cases
 
 
@@ -63,9 +63,8 @@ class CardFacts:
     tried: Tried | None = None
     """The last time that somebody wanted it closed."""
     runs: RunsShown = field(default_factory=RunsShown)
-
-
-NOTHING = Possible(retry=False, replay=False)
+    gone: str | None = None
+    """Why nothing is left of what its event carried."""
 
 
 def card_facts(
@@ -111,7 +110,14 @@ def card_facts(
         plans=ahead_of,
         tried=tried,
         runs=runs,
+        gone=_gone(session, case),
     )
+
+
+def _gone(session: Session, case: Case) -> str | None:
+    if case.event_id is None:
+        return None
+    return session.execute(select(col(Event.gone)).where(col(Event.id) == case.event_id)).scalar()
 
 
 def _runs(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bot.desk.quarantine import LONGEST_REASON, Look
 from bot.rules.closing import SHORTEST_REASON
 from bot.rules.repair import Wrong, choices
+from bot.rules.retention import why_gone
 from bot.slack.asking import Form
 from bot.slack.guard import Told
 from bot.slack.parts import (
@@ -166,7 +167,7 @@ def event_form(form: Form, look: Look) -> Block:
         button("Drop it…", DROPPING, Form(form.case, event=held.event.id).kept(), style="danger"),
     ]
     if look.is_erased:
-        erased = section(":ghost: It is about somebody whose data was erased: it can only be dropped.")
+        erased = section(f":ghost: It {why_gone(held.event.gone)}: it can only be dropped.")
         return modal(held.ref, [*blocks, erased, actions(more[1:])])
     names = {each.pointer: each.came_as for each in fields if each.came_as}
     inputs = [_input(each) for each in fields] or [context(_nothing_to_mend(look))]

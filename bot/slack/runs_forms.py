@@ -181,7 +181,7 @@ def evidence_form(ref: str, found: Evidence, page: int) -> Block:
     for step, attempt in found.shown:
         blocks += [divider(), *_attempt(step, attempt)]
     if not found.shown:
-        blocks.append(context("No request was made."))
+        blocks.append(context(NO_LONGER if _is_gone(found) else "No request was made."))
     turning = []
     if found.has_older:
         turning.append(button("Older", OLDER, Pressed(ref, run=run.id or 0, page=page + 1).kept()))
@@ -190,6 +190,13 @@ def evidence_form(ref: str, found: Evidence, page: int) -> Block:
     if turning:
         blocks += [divider(), actions(turning)]
     return modal(f"{ref}: evidence", within_budget(blocks, most=90, characters=40_000))
+
+
+NO_LONGER = "What it asked, and what it was answered, is no longer kept."
+
+
+def _is_gone(found: Evidence) -> bool:
+    return any(row.gone_at for row in found.seen.steps.values())
 
 
 def _given(inputs: Mapping[str, Any]) -> list[Block]:

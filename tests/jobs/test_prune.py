@@ -14,10 +14,10 @@ from bot.desk import intake
 from bot.desk.desk import Desk
 from bot.desk.intake import Report
 from bot.desk.once import Submission
-from bot.desk.pruning import prune_messages, prune_requests
 from bot.jobs import prune
-from bot.rules.actors import SYSTEM, source
+from bot.rules.actors import source
 from store.models import AuditEntry, Owed, SeenRequest
+from tests.conftest import change_in_force
 
 REPORT = Report(by=source("monitors"), workflow="refund", title="Refund R-1 failed")
 
@@ -57,8 +57,10 @@ async def test_requests_are_kept_for_seven_days(desk: Desk, clock: MovableClock)
 
 async def test_thousands_go_in_small_steps(desk: Desk, clock: MovableClock) -> None:
     await _remember(desk, 1201, clock.now() - timedelta(days=8))
-    assert await desk.run(prune_requests, 500, actor=SYSTEM) == 500
-    assert await prune.tick(desk) == 701
+    steps: list[int] = []
+    desk.on_commit = lambda: steps.append(1)
+    assert await prune.tick(desk) == 1201
+    assert len(steps) == 3
     assert await prune.tick(desk) == 0
 
 
@@ -87,7 +89,7 @@ async def test_messages_that_left_or_need_not_go_after_thirty_days(desk: Desk, c
 
 async def test_messages_all_old_go_too(desk: Desk, clock: MovableClock) -> None:
     await _owed(desk, "sent", clock.now() - timedelta(days=31))
-    assert await desk.run(prune_messages, 500, actor=SYSTEM) == 1
+    assert await prune.tick(desk) == 1
 
 
 async def test_what_goes_leaves_no_entry(desk: Desk, clock: MovableClock) -> None:
@@ -100,3 +102,23 @@ async def test_what_goes_leaves_no_entry(desk: Desk, clock: MovableClock) -> Non
 def _entries(session: Session) -> int:
     count: int = session.execute(select(func.count()).select_from(AuditEntry)).scalar_one()
     return count
+
+
+async def test_the_policy_says_how_long(sqlite_desk: Desk, clock: MovableClock, policy_files: dict[str, str]) -> None:
+    kept = "defaults:\n  retention: {messages: 2d, requests: 60d}\n"
+    files = policy_files | {"team.yml": policy_files["team.yml"].replace("defaults:\n", kept)}
+    change_in_force(sqlite_desk.database, files, at=clock.now())
+    await _owed(sqlite_desk, "sent", clock.now() - timedelta(days=3))
+    await _remember(sqlite_desk, 1, clock.now() - timedelta(days=59))
+    assert await prune.tick(sqlite_desk) == 1
+    assert await sqlite_desk.read(_keys) == {"old:0"}
+
+
+async def test_a_direct_message_about_an_open_case_stays_to_be_edited(desk: Desk, clock: MovableClock) -> None:
+    await desk.run_joined(intake.report, Submission((REPORT,)))
+    old = clock.now() - timedelta(days=31)
+    for case_id in (1, None):
+        row = {"kind": "page", "key": f"page:{case_id}", "channel": "U0FAY", "state": "sent", "case_id": case_id}
+        await _insert(desk, Owed, [{**row, "payload": {}, "created_at": old, "not_before_at": old}])
+    assert await prune.tick(desk) == 1
+    assert "page:1" in await desk.read(_messages)

@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Text, cast, event, insert, literal, null, 
 from sqlalchemy import case as sql_case
 from sqlmodel import Session
 
-from bot.desk import checks, closing, comparing, deliveries, drills, intake, ongoing, outbox, pruning, rollouts, timers
+from bot.desk import checks, closing, comparing, deliveries, drills, intake, ongoing, outbox, rollouts, timers
+from bot.desk.letting_go import EVENTS
 from bot.desk.pages import owe_page_updates
 from bot.desk.policies import Policies
+from bot.desk.pruning import PRUNABLE
 from bot.desk.runs.reading import runs_of_case
 from bot.desk.shadows import would_have
 from bot.desk.telling import cancel_pages
@@ -68,7 +70,7 @@ TABLES = (
     "drills|closings|checks"
 )
 WALK = re.compile(rf"(SCAN|SEARCH) ({TABLES})(?!.*USING)|.*Seq Scan on ({TABLES})\b")
-BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids", "old messages")
+BY_NUMBER = ("a page of all cases", "cases of some workflows", "the next ids")
 """What SQLite reads in the order of the rows' own ids, and only until the page is full."""
 
 
@@ -267,6 +269,9 @@ def _tried(tx: Tx, events: Sequence[int]) -> Iterator[Any]:
     return comparing._contents(tx.session, events)
 
 
+AFTER = (AT, 5000, 5000, 5000, 5000, 5000, AT, AT, 5000, AT, AT)
+"""Where the page before ended, of each kind of what goes for its age."""
+
 QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "timers that are due": lambda tx: timers.claim_due(tx, 50),
     "whether timers are due": lambda tx: timers.some_are_due(tx.session, tx.now),
@@ -289,8 +294,10 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "deliveries of a case": lambda tx: deliveries_of(tx.session, 70),
     "open cases by key": lambda tx: intake._open_matches(tx, {f"v1:{number}" for number in range(1, 21)}),
     "the case of a thread": lambda tx: case_of_thread(tx, "C03", "1.8003"),
-    "old requests": lambda tx: pruning.prune_requests(tx, 100),
-    "old messages": lambda tx: pruning.prune_messages(tx, 100),
+    "what is too old": lambda tx: [each.find(tx.session, SOON, None, 100) for each in (*PRUNABLE, *EVENTS)],
+    "the page after of what is too old": lambda tx: [
+        each.find(tx.session, SOON, after, 100) for each, after in zip((*PRUNABLE, *EVENTS), AFTER, strict=True)
+    ],
     "reports of a case": lambda tx: latest_reports(tx.session, 70, limit=10),
     "runs of a case that has none": lambda tx: runs_of_case(tx.session, Policies(), 70),
     "the chain of a case": lambda tx: audit.read(tx.session, audit.chain_of(70)),

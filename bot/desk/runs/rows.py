@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from bot.desk.deliveries import case_names
-from bot.desk.kept import Kept, removed_from
+from bot.desk.kept import CONTENT, Kept, removed_from
 from bot.desk.pages import owe_page_updates
 from bot.desk.runs.owing import BY_THEMSELVES
 from bot.desk.tx import Tx
@@ -73,9 +73,7 @@ _OF_RUN = (
     .where(_STEPS.c.run_id == bindparam("run_id"), _STEPS.c.item_id == bindparam("item_id"))
     .order_by(_STEPS.c.position)
 )
-_EVENT = select(_EVENTS.c.id, _EVENTS.c.content, _EVENTS.c.sealed, _EVENTS.c.subject_key).where(
-    _EVENTS.c.id == bindparam("id")
-)
+_EVENT = select(*(_EVENTS.c[name] for name in CONTENT)).where(_EVENTS.c.id == bindparam("id"))
 _SAVED = (
     update(_RUNS)
     .where(_RUNS.c.id == bindparam("_id"))
@@ -200,7 +198,7 @@ def _kept(tx: Tx, event_id: int | None) -> Kept | None:
     if event_id is None:
         return None
     event = tx.session.connection().execute(_EVENT, {"id": event_id}).one_or_none()
-    return Kept(event.content, removed_from(tx.session, [event])[0]) if event else None
+    return Kept(event.content, removed_from(tx.session, [event])[0], event.gone) if event else None
 
 
 def _about(tx: Tx, case: Case | None) -> dict[str, Any]:
@@ -315,6 +313,12 @@ def _show(tx: Tx, going: Going, rows: Sequence[RunStep]) -> None:
     tx.owe_card(going.case.id, going.case.channel)
     if is_other or any(row.kind == "ask" for row in rows):
         owe_page_updates(tx, [going.case])
+
+
+def is_forgotten(session: Session, run_id: int | None) -> bool:
+    """Whether what its steps got is no longer kept."""
+    gone = select(col(RunStep.id)).where(col(RunStep.run_id) == run_id, col(RunStep.gone_at).is_not(None))
+    return session.execute(gone.limit(1)).first() is not None
 
 
 def seal_response(tx: Tx, going: Going, position: int, whole: Mapping[str, Any]) -> None:

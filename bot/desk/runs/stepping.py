@@ -27,6 +27,7 @@ from bot.desk.runs.unasked import overtaken, prepare
 from bot.desk.runs.waiting_for_yes import start_clock
 from bot.desk.runs.waking import LOOKS_AGAIN_IN
 from bot.desk.tx import Tx
+from bot.rules.retention import why_gone
 from bot.rules.routing import AUTO_FIX
 from runbooks.engine import Do, End, Over, Then, next_step
 from runbooks.steps import KINDS
@@ -334,7 +335,7 @@ def _act(tx: Tx, going: Going, position: int) -> Errand | None:
     step = going.step(position)
     kind = KINDS[step.kind]
     if going.kept is not None and going.kept.removed is None:
-        fail(tx, going, position, "it is about somebody whose data was erased")
+        fail(tx, going, position, f"its event {why_gone(going.kept.gone)}")
         return None
     try:
         acts = kind.act(step, names[0]), kind.act(step, names[1])
@@ -350,7 +351,7 @@ def _undo(tx: Tx, going: Going, position: int) -> Errand | None:
         undo_child(tx, going, position)
         return None
     if going.kept is not None and going.kept.removed is None:
-        fail(tx, going, position, "it is about somebody whose data was erased", is_undo=True)
+        fail(tx, going, position, f"its event {why_gone(going.kept.gone)}", is_undo=True)
         return None
     names = names_of(tx, going, shown=False), names_of(tx, going, shown=True)
     try:

@@ -12,7 +12,7 @@ from bot.desk.commands import OnCase, Outcome
 from bot.desk.runs.calling import record
 from bot.desk.runs.chosen import check_may_steer, check_open, chosen, is_over
 from bot.desk.runs.ending import stop
-from bot.desk.runs.rows import Going, save
+from bot.desk.runs.rows import Going, is_forgotten, save
 from bot.desk.runs.taking_back import not_undone, places, take_back
 from bot.desk.tx import Tx
 from bot.rules.permissions import Act
@@ -64,6 +64,9 @@ def _check_can(tx: Tx, case: Case, going: Going) -> None:
     check_open(case, going)
     if run.parent_id is not None and not _is_ended(tx, run.parent_id):
         raise Refused("part_of_another", f"{title} is a step of a run that is under way: stop that first.")
+    if is_forgotten(tx.session, run.id):
+        text = f"What {title} was answered is no longer kept, so it cannot be taken back from here: do it by hand."
+        raise Refused("gone", text)
     if not places(tx, run):
         raise Refused("nothing_to_undo", _why_not(tx, going))
 
