@@ -200,7 +200,27 @@ def _audit(of: Of) -> None:
         "Exits with 1 and names the first entry of each chain that does not hold.",
     )
     verify.add_argument("--case", metavar="REF", help="only this case, such as C-17")
-    _add(under, "export", commands.audit_export, "prints the audit log, one JSON object a line")
+    verify.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="FILE",
+        help="checkpoints that were kept outside of the database (POINTSMAN_CHECKPOINTS, or lines copied from Slack): "
+        "also finds a cut tail, a removed case, a database that was rolled back and a forged checkpoint",
+    )
+    verify.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        metavar="PUBLICKEY",
+        help="the public key of the checkpoints, as text or as a file (default: that of POINTSMAN_AUDIT_KEY)",
+    )
+    _add(
+        under,
+        "export",
+        commands.audit_export,
+        "prints all that is needed to verify the audit log without this program",
+        "One JSON object a line: entries as they are stored, heads, leaves and checkpoints (docs/audit.md).",
+    )
 
 
 def _port(text: str) -> int:

@@ -148,33 +148,40 @@ def drill(arguments: argparse.Namespace) -> int:
 
 
 def audit_verify(arguments: argparse.Namespace) -> int:
-    """The first entry of each chain that does not hold; 1 if there is one."""
+    """What of the audit log does not hold, in itself and beside checkpoints that were kept outside; 1 if there is
+    something."""
+    from bot import auditing
     from bot.databases import existing
     from store import audit
 
+    settings = read_settings(os.environ)
     chain = audit.chain_of(_case_id(arguments.case)) if arguments.case else None
-    with existing(read_settings(os.environ).database_url) as database:
+    keys = auditing.checking_keys(arguments.key, settings) if arguments.checkpoints else []
+    proof = auditing.read_file(arguments.checkpoints, keys) if arguments.checkpoints else None
+    with existing(settings.database_url) as database:
         if chain and not database.read_now(lambda session: audit.read(session, chain)):
             raise StartFault(f"there is no case {arguments.case}: nothing is recorded of it")
-        broken, (entries, chains) = database.read_now(
-            lambda session: (list(audit.verify(session, chain=chain)), audit.count(session, chain=chain))
+        faults, (entries, chains) = database.read_now(
+            lambda session: (auditing.faults_of(session, chain, proof, keys), audit.count(session, chain=chain))
         )
-    for each in broken:
+    for each in faults:
         print(each)
-    if not broken:
+    if not faults:
         holds = f"every entry holds ({entries} in {_count(chains, 'chain')})"
         print(f"ok: {holds if entries else 'nothing is recorded yet'}")
-    return 1 if broken else 0
+    if not faults and proof and proof.last:
+        print(f"ok: all is as checkpoint {proof.last.number} has it ({_count(len(proof.heads), 'chain')})")
+    return 1 if faults else 0
 
 
 def audit_export(_: argparse.Namespace) -> int:
-    """Every entry of every chain, one JSON object a line, each with its hash and the one it follows."""
+    """All that somebody needs to verify the audit log without this program, one JSON object a line."""
+    from bot.auditing import exported
     from bot.databases import existing
-    from store import audit
 
     def write_lines(session: Session) -> None:
-        for entry in audit.export(session):
-            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        for line in exported(session):
+            sys.stdout.write(line + "\n")
 
     with existing(read_settings(os.environ).database_url) as database:
         database.read_now(write_lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from bot.auditing import signing_key
 from bot.clock import Clock, SystemClock
 from bot.databases import existing
 from bot.desk.people import overrides
@@ -28,6 +30,7 @@ from runbooks.connectors import MissingVariable, resolve, variables_of
 from runbooks.ical import parse_ical
 from runbooks.policy import Policy, PolicyFaults, load, read_folder
 from runbooks.rotas import IcalRota, Override, Rota, gaps, on_call, shifts
+from store.checkpoints import public_text
 from store.contract_models import PolicyProposal
 from store.migrate import check_columns, newest, revision_of
 from store.models import PolicyInForce, PolicyVersion, RotaCalendar
@@ -57,7 +60,7 @@ async def look(settings: Settings, environment: Mapping[str, str], *, clock: Clo
 def _look_here(settings: Settings, environment: Mapping[str, str], now: datetime) -> tuple[list[Finding], _Seen | None]:
     proposed, of_folder = _folder(settings.policy)
     of_database, seen = _database(settings.database_url, proposed, now)
-    findings = [_tokens(settings), *map(wrong, FAULTS), *of_folder, *of_database]
+    findings = [_tokens(settings), *_checkpoints(settings), *map(wrong, FAULTS), *of_folder, *of_database]
     if seen:
         findings += [*_environment(seen.policy, environment), *_rotas(seen, now), *_roles(seen, now)]
         findings += [wrong(f"policy: {each}") for each in seen.policy.dead_ends]
@@ -72,6 +75,24 @@ def _tokens(settings: Settings) -> Finding:
     if settings.slack_bot_token is None:
         return wrong("SLACK_BOT_TOKEN: not set, so nobody is told of any case: `pointsman manifest` makes the app")
     return well(f"Slack by {'Socket Mode' if settings.slack_app_token else 'HTTP'}")
+
+
+def _checkpoints(settings: Settings) -> Iterator[Finding]:
+    """How the audit log is signed, and where that is kept."""
+    try:
+        key = signing_key(settings)
+    except StartFault as fault:
+        yield wrong(str(fault))
+        return
+    if key is None:
+        yield well("audit log: POINTSMAN_AUDIT_KEY is not set, so no checkpoints are made: a cut tail would not show")
+        return
+    file = settings.checkpoints
+    where = f"and kept in {file}" if file else "and kept in no file (POINTSMAN_CHECKPOINTS)"
+    public = public_text(key.public_key())
+    yield well(f"audit log: checkpoints are signed {where}; they are checked with --key {public}")
+    if file and not os.access(file if file.exists() else file.parent, os.W_OK):
+        yield wrong(f"POINTSMAN_CHECKPOINTS: {file} cannot be written: give the service a folder that it may write to")
 
 
 def _folder(folder: Path | None) -> tuple[Policy | None, list[Finding]]:

@@ -19,6 +19,7 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlmodel import col
 
+from bot.auditing import signing_key
 from bot.clock import Clock, SystemClock
 from bot.context import Context
 from bot.databases import open_migrated
@@ -33,6 +34,7 @@ from bot.jobs import drills, outcomes, prune, releases, timers
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.calling import CountedCaller
+from bot.jobs.checkpoints import Checkpoints
 from bot.jobs.checks import Checks
 from bot.jobs.deliveries import Deliveries
 from bot.jobs.health import HealthChecks
@@ -66,6 +68,7 @@ RENEWS_LEASES_EVERY = 1.0
 LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 LOOKS_AT_HEALTH_EVERY = 5.0
+LOOKS_AT_CHAINS_EVERY = 10.0
 STOPS_WITHIN = 8.0
 """Seconds in which what is under way is to be finished; what is not is taken over by others, or after the restart."""
 TICKS_END_WITHIN = 5.0
@@ -207,6 +210,7 @@ class Service:
         checks = Checks(self.desk, caller, self._environment)
         baselines = Baselines(self.desk, caller, self._environment)
         runs = Runs(self.desk, caller, self._environment)
+        checkpoints = Checkpoints(self.desk, signing_key(self._settings), self._settings.checkpoints)
         self._work += [outbox.stop, deliveries.stop, checks.stop, runs.stop]
         loops = [
             Loop("timers", lambda: timers.tick(context), next_timer_due),
@@ -222,6 +226,7 @@ class Service:
             Loop("drills", lambda: drills.tick(self.desk), next_drill_due, every=LOOKS_FOR_DRILLS_EVERY),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),
+            Loop("checkpoints", checkpoints.tick, every=LOOKS_AT_CHAINS_EVERY),
         ]
         if slack:
             client = slack.edge.client

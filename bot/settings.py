@@ -19,6 +19,7 @@ NAMES = {
     "host": "HOST",
     "port": "PORT",
     "audit_key": "POINTSMAN_AUDIT_KEY",
+    "checkpoints": "POINTSMAN_CHECKPOINTS",
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
 }
@@ -58,6 +59,7 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     audit_key: SecretStr | None = None
+    checkpoints: Path | None = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = "text"
 

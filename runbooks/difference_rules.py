@@ -241,6 +241,7 @@ TEAM: Mapping[str, Judge] = {
     "defaults.pauses": breaks("states that pause the clock changed"),
     "defaults.retention": breaks("retention changed"),
     "defaults.fallback": breaks("fallback changed"),
+    "defaults.checkpoints": breaks("checkpoints of the audit log changed"),
 }
 
 CONNECTORS: Mapping[str, Judge] = {

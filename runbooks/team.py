@@ -18,7 +18,7 @@ from runbooks.fields import (
     Title,
     UsergroupId,
 )
-from runbooks.lengths import Length
+from runbooks.lengths import Length, parse_length
 from runbooks.rotas import IcalRota, Rota
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -90,6 +90,14 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Checkpoints:
+    """How often the audit log is signed, and where the signature is told (None: in no channel)."""
+
+    every: ClockLength = Field(default_factory=lambda: parse_length("1h"))
+    channel: ChannelId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Defaults:
     """What holds where a contract says nothing.
 
@@ -106,6 +114,7 @@ class Defaults:
     pauses: tuple[PauseState, ...] = ("waiting_for_customer",)
     retention: Mapping[DataKind, ClockLength] = Field(default_factory=dict)
     fallback: Fallback | None = None
+    checkpoints: Checkpoints = Field(default_factory=Checkpoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)

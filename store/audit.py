@@ -13,12 +13,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain as prepended
 from itertools import groupby
 from typing import Any
 
 import rfc8785
 from pydantic_core import PydanticSerializationError, to_json
-from sqlalchemy import Text, bindparam, cast, exists, func, literal, select, update
+from sqlalchemy import Text, bindparam, cast, exists, func, literal, select, true, update
 from sqlmodel import Session, col
 
 from store.models import AuditEntry, AuditHead, Case
@@ -167,7 +168,8 @@ def _move_heads(session: Session, heads: Mapping[str, tuple[int, str]], known: s
     if moved:
         table = AuditHead.__table__  # type: ignore[attr-defined]
         move = update(table).where(table.c.chain == bindparam("of"))
-        session.connection().execute(move.values(seq=bindparam("to_seq"), hash=bindparam("to_hash")), moved)
+        values = move.values(seq=bindparam("to_seq"), hash=bindparam("to_hash"), is_changed=true())
+        session.connection().execute(values, moved)
 
 
 def read(session: Session, chain: str) -> list[dict[str, Any]]:
@@ -194,7 +196,8 @@ def verify(session: Session, *, chain: str | None = None) -> Iterator[Broken]:
     """The first break of each chain that does not hold; nothing when all hold. With `chain`, of that one only.
 
     Finds an edited, a removed, a reordered and an inserted entry, a head that is not the last entry, and a case
-    without a chain. What it cannot see by itself is a chain whose end was rewritten together with its head."""
+    without a chain. What it cannot see by itself is a chain whose end was rewritten together with its head: that is
+    what checkpoints are for."""
     for name, entries in groupby(session.execute(_with_heads(chain), execution_options=STREAMED), _chain_of_row):
         broken = _check(name, entries)
         if broken:
@@ -235,22 +238,41 @@ def _cases_without_chain(chain: str | None) -> Any:
     return without.where(name == chain) if chain else without
 
 
-def _check(chain: str, entries: Iterable[Any]) -> Broken | None:
+def _check(chain: str, entries: Iterator[Any]) -> Broken | None:
     """The first break among the entries of one chain, which are in the order of their numbers."""
-    last, expected = 0, genesis(chain)
+    first = next(entries)
+    followed = follow(chain, prepended([first], entries))
+    return followed.broken or head_fault(chain, followed, first.head_seq, first.head_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The last entry up to which a chain holds, and the break after it."""
+
+    seq: int
+    hash: str
+    broken: Broken | None = None
+
+
+def follow(chain: str, entries: Iterable[Any], start: tuple[int, str] | None = None) -> Followed:
+    """How far the entries, which are in their order, hold one after the other and after the one that they `start`
+    behind (its number and hash; None: they are the first ones)."""
+    last, expected = start or (0, genesis(chain))
     for entry in entries:
         if entry.seq != last + 1:
-            return Broken(chain, last + 1, "it is missing")
-        why = _fault_of(entry)
+            return Followed(last, expected, Broken(chain, last + 1, "it is missing"))
+        why = fault_of(entry)
         if why:
-            return Broken(chain, entry.seq, why)
+            return Followed(last, expected, Broken(chain, entry.seq, why))
         if entry.prev_hash != expected:
-            return Broken(chain, max(last, 1), "it was rewritten: what comes after it follows another entry")
+            why = "it was rewritten: what comes after it follows another entry"
+            return Followed(last, expected, Broken(chain, max(last, 1), why))
         last, expected = entry.seq, entry.hash
-    return _check_head(chain, entry)
+    return Followed(last, expected)
 
 
-def _fault_of(entry: Any) -> str | None:
+def fault_of(entry: Any) -> str | None:
+    """What is wrong with an entry in itself."""
     if entry.hash != entry_hash(entry.prev_hash, entry.body):
         return "it was edited: its content does not fit its hash"
     if not _is_at_its_place(entry):
@@ -266,13 +288,14 @@ def _is_at_its_place(entry: Any) -> bool:
         return False
 
 
-def _check_head(chain: str, last: Any) -> Broken | None:
-    if last.head_seq is None:
+def head_fault(chain: str, last: Followed, head_seq: int | None, head_hash: str | None) -> Broken | None:
+    """What is wrong with a chain whose head is this and whose last entry is that."""
+    if head_seq is None:
         return Broken(chain, last.seq, "the head of the chain, which names it, is missing")
-    if last.head_seq > last.seq:
+    if head_seq > last.seq:
         return Broken(chain, last.seq + 1, "it is missing: the head of the chain is a later entry")
-    if last.head_seq < last.seq:
-        return Broken(chain, last.head_seq + 1, "it was inserted: the head of the chain is an earlier entry")
-    if last.head_hash != last.hash:
+    if head_seq < last.seq:
+        return Broken(chain, head_seq + 1, "it was inserted: the head of the chain is an earlier entry")
+    if head_hash != last.hash:
         return Broken(chain, last.seq, "it was rewritten: the head of the chain has another hash")
     return None

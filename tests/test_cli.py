@@ -324,10 +324,10 @@ async def test_a_case_that_is_none_is_told(
 async def test_the_log_is_exported_line_by_line(desk: Desk, database_url: str, tmp_path: Path) -> None:
     await _two_cases(desk)
     ended = pointsman("audit", "export", folder=tmp_path, DATABASE_URL=database_url)
-    entries = [json.loads(line) for line in ended.out.splitlines()]
+    said = [json.loads(line) for line in ended.out.splitlines()]
     assert ended.code == 0
-    of_case = [entry for entry in entries if entry["chain"] == "case:1"]
-    assert [entry["action"] for entry in of_case] == ["case.opened", "exception.joined"]
+    of_case = [line for line in said if (line["kind"], line["chain"]) == ("entry", "case:1")]
+    assert [json.loads(entry["body"])["action"] for entry in of_case] == ["case.opened", "exception.joined"]
     assert of_case[1]["prev_hash"] == of_case[0]["hash"]
 
 

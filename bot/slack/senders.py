@@ -17,6 +17,7 @@ from bot.desk.pages import shown
 from bot.desk.runs.asked import Asked
 from bot.desk.runs.asked import asked as find_asked
 from bot.slack.cards import Drawn, card
+from bot.slack.checkpoints import checkpoint_message
 from bot.slack.client import BAD_BLOCKS, GONE, NOT_A_MEMBER, delivered, error_of, undelivered
 from bot.slack.facts import CardFacts, card_facts, names
 from bot.slack.links import Links
@@ -59,6 +60,7 @@ def senders(context: Context, client: AsyncWebClient) -> dict[str, Sender]:
         "page_update": sending.page_update,
         "proposal": sending.proposal,
         "proposal_notice": sending.proposal_notice,
+        "checkpoint": sending.checkpoint,
     }
 
 
@@ -130,6 +132,12 @@ class _Sending:
         facts = await self._proposal(owed)
         url = await self.links.of(facts.row.channel or "", facts.row.card_ts)
         return await self._post(owed, _Post(owed.channel, proposal_notice(facts, owed.payload, url), owed.key))
+
+    async def checkpoint(self, owed: Claimed) -> Mapping[str, Any]:
+        """Tells a checkpoint of the audit log."""
+        number = int(owed.payload["checkpoint"])
+        drawn = await self.context.desk.read(lambda session: checkpoint_message(session, number))
+        return await self._post(owed, _Post(owed.channel, drawn, owed.key))
 
     async def _proposal(self, owed: Claimed) -> ProposalFacts:
         policies, number = self.context.policies, int(owed.payload["proposal"])
