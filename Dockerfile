@@ -19,11 +19,13 @@ RUN useradd --system --uid 10001 --home-dir /var/lib/pointsman --create-home poi
 COPY --from=build /venv /venv
 ENV PATH="/venv/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 \
     PORT=8080 \
     POINTSMAN_POLICY=/policy \
     DATABASE_URL=sqlite:////var/lib/pointsman/pointsman.db
-USER pointsman
+# By number, so that an orchestrator can see that it is not root. Nothing is written but the volume and /tmp.
+USER 10001:10001
 WORKDIR /var/lib/pointsman
 VOLUME /var/lib/pointsman
 EXPOSE 8080

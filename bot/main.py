@@ -19,6 +19,7 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlmodel import col
 
+from bot import tracing
 from bot.auditing import signing_key
 from bot.clock import Clock, SystemClock
 from bot.context import Context
@@ -296,6 +297,11 @@ async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str
     set_up_logs(settings)
     check_slack(settings)
     check_added_steps()
+    with tracing.kept(environment):
+        await _run_until_stopped(settings, environment)
+
+
+async def _run_until_stopped(settings: Settings, environment: Mapping[str, str]) -> None:
     async with stopping_signals() as stopping, Service(settings, environment=environment) as service:
         reading: set[asyncio.Task[None]] = set()
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from bot.main import ENDS_WITHIN
 from bot.settings import NAMES
 from bot.starter import STARTER, write_starter
+from bot.tracing import ENDPOINT
 from runbooks.connectors import variables_of
 from runbooks.policy import load, read_folder
 from tests.processes import ROOT, running
@@ -26,13 +28,40 @@ def test_compose_names_what_the_service_and_the_starter_read() -> None:
     starter = {name for connector in policy.connectors.values() for name in variables_of(connector)}
     starter |= {source.token for source in policy.sources.values() if source.token}
     named = set(compose["services"]["pointsman"]["environment"])
-    assert starter <= named <= starter | set(NAMES.values())
+    assert starter <= named <= starter | set(NAMES.values()) | {ENDPOINT}
+
+
+def test_three_replicas_stand_behind_a_balancer_that_asks_whether_they_are_ready() -> None:
+    compose = YAML(typ="safe").load((ROOT / "compose.yaml").read_text())
+    replicas, balancer = compose["services"]["pointsman"], compose["configs"]["balancer"]["content"]
+    assert replicas["deploy"]["replicas"] == 3
+    assert "ports" not in replicas
+    assert re.search(r"server-template replica 3 pointsman:8080 check", balancer)
+    assert "option httpchk GET /readyz" in balancer
+    assert "retry-on conn-failure\n" in balancer
+
+
+def test_nothing_in_a_container_is_root_or_can_change_its_program() -> None:
+    compose = YAML(typ="safe").load((ROOT / "compose.yaml").read_text())
+    for name in ("pointsman", "balancer"):
+        service = compose["services"][name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+    assert compose["services"]["pointsman"]["tmpfs"] == ["/tmp"]
+    _, _, image = DOCKERFILE.split("\nFROM ")
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", image, re.MULTILINE)
+    assert "pip" not in image
+
+
+def test_it_is_given_more_time_to_stop_than_it_needs() -> None:
+    compose = YAML(typ="safe").load((ROOT / "compose.yaml").read_text())
+    assert int(compose["services"]["pointsman"]["stop_grace_period"].removesuffix("s")) > ENDS_WITHIN
 
 
 def test_the_image_sets_what_the_service_reads() -> None:
     [block] = re.findall(r"^ENV ((?:.*\\\n)*.*)", DOCKERFILE, re.MULTILINE)
     names = set(re.findall(r"(\w+)=", block))
-    assert names - {"PATH", "PYTHONUNBUFFERED"} <= set(NAMES.values())
+    assert names - {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"} <= set(NAMES.values())
     assert {"HOST", "PORT"} <= names
 
 

@@ -91,6 +91,7 @@ class Claimed:
     is_probe: bool = False
     is_key_old: bool = False
     is_drill: bool = False
+    trace: str | None = None
 
 
 def deliver_of(policy: Policy, workflow: str) -> Deliver | None:
@@ -202,10 +203,9 @@ def _claimed_all(tx: Tx, gate: Gate, rows: Sequence[Any]) -> list[Claimed]:
     }
     held = held_of_cases(tx.session, case_ids) if case_ids else {}
     about = {case.id: case_names(case, quarantined=held.get(case.id, 0)) for case in cases}
-    drills = {event.id for event in events if event.is_drill}
+    marks = {event.id: event for event in events}
     claimed = [
-        _claimed(tx, gate, row, kept[row.event_id], about.get(row.case_id, {}), is_drill=row.event_id in drills)
-        for row in rows
+        _claimed(tx, gate, row, kept[row.event_id], about.get(row.case_id, {}), marks[row.event_id]) for row in rows
     ]
     if asking := [each.id for each in claimed if each.is_key_old and each.phase == "finding"]:
         tx.session.connection().execute(_asking(), {"ids": asking})
@@ -216,7 +216,7 @@ _TABLE = Delivery.__table__  # type: ignore[attr-defined]
 _EVENTS = Event.__table__  # type: ignore[attr-defined]
 _TRIGGERS = Trigger.__table__  # type: ignore[attr-defined]
 _CONTENTS = (
-    select(*(_EVENTS.c[name] for name in CONTENT), _TRIGGERS.c.is_drill)
+    select(*(_EVENTS.c[name] for name in CONTENT), _TRIGGERS.c.is_drill, _TRIGGERS.c.trace)
     .select_from(_EVENTS.outerjoin(_TRIGGERS, _TRIGGERS.c.event_id == _EVENTS.c.id))
     .where(_EVENTS.c.id.in_(bindparam("ids", expanding=True)))
 )
@@ -260,7 +260,7 @@ def _taken() -> Any:
     )
 
 
-def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any], *, is_drill: bool) -> Claimed:
+def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any], marks: Any) -> Claimed:
     policy = tx.policies.compiled(tx.session, row.policy_digest)
     event = restored(kept.shown, kept.removed) if kept.removed else kept.shown
     if row.content:
@@ -282,7 +282,8 @@ def _claimed(tx: Tx, gate: Gate, row: Any, kept: Kept, about: Mapping[str, Any],
         removed=kept.removed,
         is_probe=gate.is_probe,
         is_key_old=is_old,
-        is_drill=is_drill,
+        is_drill=bool(marks.is_drill),
+        trace=marks.trace,
     )
 
 

@@ -119,9 +119,9 @@ def _held(each: Judged) -> Report:
         report = contradiction_report(
             came.by, came.workflow, each.admission, came.content, each.event_id, first=each.contradicts.id
         )
-        return replace(report, is_drill=came.is_drill)
+        return replace(report, is_drill=came.is_drill, trace=came.trace)
     report = held_report(came.by, came.workflow, each.admission, each.misfit, came.content, each.event_id)
-    return replace(report, is_drill=came.is_drill)
+    return replace(report, is_drill=came.is_drill, trace=came.trace)
 
 
 def _write_triggers(tx: Tx, fresh: Sequence[Judged]) -> None:
@@ -165,6 +165,7 @@ def _trigger_row(tx: Tx, each: Judged) -> dict[str, Any]:
         "is_drill": each.arrival.is_drill,
         "seen": 1,
         "last_seen_at": tx.now,
+        "trace": each.arrival.trace,
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlmodel import col
 
 from bot.desk.kept import Came, content_digest, hidden_of, keep
@@ -55,6 +55,7 @@ class Report:
     is_drill: bool = False
     is_held: bool = False
     """Its event is in quarantine."""
+    trace: str | None = None
     next_step: str | None = None
     """What there is to do, where that is not what the contract says of the mode."""
 
@@ -101,7 +102,7 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
     """A result for each report: the case that it opened or joined."""
     if not reports:
         return []
-    reports = _knowing_drills(tx, reports)
+    reports = _knowing_events(tx, reports)
     event_ids = _keep_events(tx, reports)
     known: _Routings = {}
     prepared = [_prepare(tx, report, event_id, known) for report, event_id in zip(reports, event_ids, strict=True)]
@@ -124,17 +125,24 @@ def report_many(tx: Tx, reports: Sequence[Report]) -> list[Reported]:
     return [replace(result, case=f"C-{match.case_id}") for match, result in results]
 
 
-def _knowing_drills(tx: Tx, reports: Sequence[Report]) -> Sequence[Report]:
-    """What is reported of a drill's event is part of the drill, whoever reports it."""
-    ids = [report.event_id for report in reports if report.event_id is not None and not report.is_drill]
-    drills = set(tx.session.execute(_OF_DRILLS, {"ids": ids}).scalars()) if ids else set()
-    if not drills:
+def _knowing_events(tx: Tx, reports: Sequence[Report]) -> Sequence[Report]:
+    """What is reported of an event is part of its trace and, whoever reports it, of its drill."""
+    ids = [report.event_id for report in reports if report.event_id is not None]
+    known = {row.event_id: row for row in tx.session.execute(_MARKED, {"ids": ids})} if ids else {}
+    if not known:
         return reports
-    return [replace(report, is_drill=True) if report.event_id in drills else report for report in reports]
+    return [_knowing(report, known.get(report.event_id)) for report in reports]
 
 
-_OF_DRILLS = select(col(Trigger.event_id)).where(
-    col(Trigger.event_id).in_(bindparam("ids", expanding=True)), col(Trigger.is_drill)
+def _knowing(report: Report, event: Any) -> Report:
+    if event is None:
+        return report
+    return replace(report, is_drill=report.is_drill or event.is_drill, trace=report.trace or event.trace)
+
+
+_MARKED = select(col(Trigger.event_id), col(Trigger.is_drill), col(Trigger.trace)).where(
+    col(Trigger.event_id).in_(bindparam("ids", expanding=True)),
+    or_(col(Trigger.is_drill), col(Trigger.trace).is_not(None)),
 )
 
 
@@ -258,6 +266,7 @@ def _opening(each: _Prepared) -> Opening:
         links=report.links,
         is_drill=report.is_drill,
         next_step=report.next_step,
+        trace=report.trace,
     )
 
 

@@ -39,6 +39,7 @@ class Arrival:
     drill: OfDrill | None = None
     released_from: int | None = None
     """The event in quarantine that it was, before a person released it."""
+    trace: str | None = None
 
     @property
     def is_drill(self) -> bool:

@@ -47,6 +47,7 @@ class Opening:
     due_at: datetime | None = None
     """When it is to be resolved by, where somebody gave it a date."""
     follows_id: int | None = None
+    trace: str | None = None
 
     @property
     def is_fixed_first(self) -> bool:
@@ -160,6 +161,7 @@ def _case_row(tx: Tx, case_id: int, opening: Opening, windows: tuple[Window, Win
         "version": 1,
         "channel": opening.channel or role.channel,
         "thread_ts": opening.thread_ts,
+        "trace": opening.trace,
     }
 
 

@@ -45,6 +45,7 @@ class Claimed:
     attempts: int
     maybe_sent: bool
     created_at: datetime
+    trace: str | None = None
 
 
 class Undelivered(Exception):
@@ -143,6 +144,7 @@ def _claimed(row: Any) -> Claimed:
         row.attempts + 1,
         row.maybe_sent or row.state == "sending",
         row.created_at,
+        row.trace,
     )
 
 
@@ -172,7 +174,7 @@ def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> A
         or_(earlier.kind != "card", cases.card_ts.is_(None)),
     )
     wanted = (
-        select(*(getattr(outbox, name) for name in COLUMNS), cases.card_ts)
+        select(*(getattr(outbox, name) for name in COLUMNS), cases.card_ts, cases.trace)
         .outerjoin(cases, cases.id == outbox.case_id)
         .where(outbox.state.in_(_waiting()), is_due, outbox.kind.in_(_several("kinds")), ~in_front)
         .order_by(case((outbox.kind == "page", 0), (outbox.kind == "page_update", 2), else_=1), outbox.id)

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlmodel import Session
 
+from bot import tracing
 from bot.desk import deliveries
 from bot.desk.attempts import Attempted, attempted
 from bot.desk.deliveries import Claimed, Room
@@ -92,13 +93,15 @@ class Deliveries:
         return deliveries.next_due(session)
 
     async def _carry_on(self, claimed: Claimed) -> None:
-        case = claimed.case_id and f"C-{claimed.case_id}"
-        with bound(case=case, event=f"E-{claimed.event_id}", delivery=claimed.id):
+        case = f"C-{claimed.case_id}" if claimed.case_id else None
+        about: dict[str, Any] = {"case": case, "event": f"E-{claimed.event_id}", "delivery": claimed.id}
+        with bound(**about), tracing.span(f"deliver to {claimed.connector}", within=claimed.trace, **about) as span:
             try:
                 came = await self._attempt(claimed)
             except Exception as fault:
                 log.exception("a delivery failed")
                 came = _unsure(claimed, f"a fault of our own ({type(fault).__name__}), see the log")
+            span.set(status=came.status, verdict=came.verdict.value)
             await self._desk.run_joined(attempted, came)
 
     async def _attempt(self, claimed: Claimed) -> Attempted:

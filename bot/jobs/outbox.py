@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from bot import tracing
 from bot.clock import Clock
 from bot.desk import outbox
 from bot.desk.desk import Desk
@@ -129,7 +130,9 @@ class Outbox:
         return await self._desk.run(outbox.claim_owed, replace(command, among=found), actor=SYSTEM)
 
     async def _send(self, message: Claimed) -> None:
-        with bound(case=message.case_id and f"C-{message.case_id}", message=message.id):
+        case = f"C-{message.case_id}" if message.case_id else None
+        about: dict[str, Any] = {"case": case, "message": message.id}
+        with bound(**about), tracing.span(f"send {message.kind}", within=message.trace, **about):
             await self._send_one(message)
 
     async def _send_one(self, message: Claimed) -> None:

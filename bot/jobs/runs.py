@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlmodel import Session
 
+from bot import tracing
 from bot.desk.desk import Desk
 from bot.desk.runs import stepping, waking
 from bot.desk.runs.calling import Answered, Errand
@@ -91,7 +92,8 @@ class Runs:
         return await self._desk.run(stepping.claim, stepping.Room(ROOM - len(self._flights), mine), actor=SYSTEM)
 
     async def _on_record(self, errand: Errand) -> None:
-        with bound(run=errand.run_id, workflow=errand.workflow):
+        about: dict[str, Any] = {"run": errand.run_id, "workflow": errand.workflow}
+        with bound(**about), tracing.span(f"request of a run to {errand.connector.name}", within=errand.trace, **about):
             await self._carry_on(errand)
 
     async def _carry_on(self, errand: Errand) -> None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from bot import tracing
 from bot.context import Context
 from bot.logs import bound
 from bot.web.answers import answer
@@ -86,7 +87,7 @@ def _telling_problems(health: Health) -> Middleware:
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         number = new_key()[:16]
         with bound(request=number):
-            response = await _answered(request, handler)
+            response = await _traced(request, handler, number)
         health.count(request, response.status)
         response.headers["X-Request-Id"] = number
         for name, value in HEADERS.items():
@@ -94,6 +95,18 @@ def _telling_problems(health: Health) -> Middleware:
         return response
 
     return tell
+
+
+async def _traced(request: web.Request, handler: Handler, number: str) -> web.StreamResponse:
+    """Of what is taken in, a trace: that of the sender goes on, where it has one."""
+    resource = request.match_info.route.resource
+    if request.method != "POST" or resource is None:
+        return await _answered(request, handler)
+    within, of = request.headers.get("traceparent"), {"method": request.method, "route": resource.canonical}
+    with tracing.span(f"POST {resource.canonical}", within=within, server=True, request=number, **of) as span:
+        response = await _answered(request, handler)
+        span.set(status=response.status)
+        return response
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bot import tracing
 from bot.context import Context
 from bot.desk import events
 from bot.desk.events import Arrived
@@ -57,7 +58,7 @@ class EventsIn:
             if not isinstance(content, dict):
                 detail = f"an event is a JSON object; number {at + 1} is not"
                 raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=kind("bad-event"))
-        arrivals = tuple(Arrival(caller.actor, workflow, content) for content in contents)
+        arrivals = tuple(Arrival(caller.actor, workflow, content, trace=tracing.current()) for content in contents)
         results = await self._desk.run_joined(events.receive, _submission(caller, workflow, arrivals))
         if isinstance(results, KeyReused):
             detail = "this Idempotency-Key came before with another body; give each request a key of its own"

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from bot import tracing
 from bot.context import Context
 from bot.desk import intake
 from bot.desk.intake import Report, Reported
@@ -115,6 +116,7 @@ def _report(body: ReportBody, by: Actor) -> Report:
         event_key=body.event_key,
         dedup_key=body.dedup_key,
         links=tuple(body.links or ()),
+        trace=tracing.current(),
     )
 
 

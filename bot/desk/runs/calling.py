@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, select
+from sqlmodel import col
 
 from bot.desk import connectors
 from bot.desk.runs.rows import Going, save, seal_response
@@ -19,7 +20,7 @@ from runbooks.connectors import Connector
 from runbooks.filling import Filled
 from runbooks.request import Retry
 from runbooks.steps.shape import Call, Judged, Judgement
-from store.contract_models import ConnectorState
+from store.contract_models import ConnectorState, Trigger
 from store.rows import insert_rows
 from store.run_models import RunAttempt, RunStep
 from store.sealing import desk_key, keyed
@@ -57,6 +58,7 @@ class Errand:
     key: str
     is_undo: bool
     is_probe: bool
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,13 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
         key=key_of(going, row, is_undo=sending.is_undo),
         is_undo=sending.is_undo,
         is_probe=gate.is_probe,
+        trace=going.case.trace if going.case else _trace_of(tx, going.event_id),
     )
+
+
+def _trace_of(tx: Tx, event_id: int | None) -> str | None:
+    wanted = select(col(Trigger.trace)).where(col(Trigger.event_id) == event_id)
+    return tx.session.execute(wanted).scalar() if event_id else None
 
 
 def key_of(going: Going, row: RunStep, *, is_undo: bool) -> str:
