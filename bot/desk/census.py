@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlmodel import Session, col
 
-from bot.desk.baselines import DueBaseline, change, claimed, go_on
+from bot.desk import passing
+from bot.desk.baselines import LEASE, DueBaseline, change, claimed, go_on
 from bot.desk.healing import News, tell
 from bot.desk.intake import Report, report_one, report_policy_fault
+from bot.desk.passing import Turn
 from bot.desk.tx import Tx
 from bot.rules.actors import TIMER
 from bot.rules.admission import LONGEST_IDENTITY
@@ -36,7 +38,7 @@ NAMED_IN_LINE = 10
 class Asked:
     """What a census was answered. `ids` None: it could not be asked, `because` of that, and `may_pass` says whether
     another try may help (not before `retry_after`); `fault` is one of the contract. `share` (0 to 1) is the jitter of
-    the next wait."""
+    the next wait. `is_probe`: it asked whether the system is back, if it `was_sent`."""
 
     due: DueBaseline
     connector: str
@@ -46,11 +48,17 @@ class Asked:
     fault: str | None = None
     share: float = 1.0
     retry_after: timedelta | None = None
+    status: int | None = None
+    was_sent: bool = False
+    is_probe: bool = False
 
 
 def counted(tx: Tx, asked: Asked) -> None:
     """Compares the ids with what came: those of which there is no event are named in one case. One that could not be
     asked is tried again, and told when its tries are used up."""
+    if asked.is_probe and asked.was_sent:
+        because = asked.because or f"it answered {asked.status}"
+        passing.probed(tx, asked.connector, asked.status, because, workflow=asked.due.workflow)
     found = claimed(tx, asked.due)
     if found is None:
         return
@@ -69,6 +77,19 @@ def counted(tx: Tx, asked: Asked) -> None:
             case_id = None
         _compare(tx, row, asked, tuple(dict.fromkeys(each[:LONGEST_IDENTITY] for each in asked.ids)))
     go_on(tx, row, rule, case_id=case_id)
+
+
+def take_turn(tx: Tx, due: DueBaseline) -> Turn | None:
+    """Whether a census may be asked now. None: not now; it is looked at again when its connector lets something pass,
+    without a try less."""
+    rule = due.policy.workflows[due.workflow].census
+    assert rule is not None
+    turn = passing.take_turn(tx, rule.request.connector or "", 1, lease=LEASE)
+    if turn.passing:
+        return turn
+    if claimed(tx, due):
+        change(tx, due.workflow, due.kind, again_at=turn.again_at)
+    return None
 
 
 def _put_off(tx: Tx, row: Baseline, asked: Asked) -> bool:

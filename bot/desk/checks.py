@@ -6,8 +6,8 @@ the last of them decides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from bot.desk.deliveries import case_names
 from bot.desk.intake import report_policy_fault
 from bot.desk.kept import removed_from
 from bot.desk.ongoing import load
+from bot.desk.passing import probed, take_turn
 from bot.desk.policies import Policies
 from bot.desk.tx import Tx
 from bot.rules.closing import LONGEST_WAIT, PATIENCE, Found
@@ -67,12 +68,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A check to ask now."""
+    """A check to ask now. `connector`: to whom its request goes ("": it has none, or is a drill's); `is_probe`: it asks
+    whether that system is back; `is_held`: that is left alone, so that nothing is asked."""
 
     id: int
     case_id: int
     name: str
     attempts: int
+    connector: str = ""
+    is_probe: bool = False
+    is_held: bool = False
 
 
 def question(session: Session, policy: Policy, case: Case, check: contracts.Check, *, now: datetime) -> Question:
@@ -107,13 +112,43 @@ def claim(tx: Tx, limit: int) -> list[Claimed]:
     ids = list(tx.session.execute(due.with_for_update(skip_locked=True)).scalars())
     if not ids:
         return []
-    until = tx.now + LEASE
-    taken = update(Check).where(col(Check.id).in_(ids))
-    values = {"lease_until": until, "due_at": until, "attempts": col(Check.attempts) + 1}
-    tx.session.execute(taken.values(**values).execution_options(synchronize_session=False))
-    wanted = select(col(Check.id), col(Closing.case_id), col(Check.name), col(Check.attempts))
+    wanted = select(col(Check.id), col(Closing.case_id), col(Check.name), col(Check.attempts) + 1)
     mine = wanted.join(Closing, col(Closing.id) == col(Check.closing_id)).where(col(Check.id).in_(ids))
-    return [Claimed(*row) for row in tx.session.execute(mine.order_by(col(Check.id)))]
+    found = [_addressed(tx, Claimed(*row)) for row in tx.session.execute(mine.order_by(col(Check.id))).all()]
+    claimed = [each for name in sorted({each.connector for each in found}) for each in _passing(tx, name, found)]
+    until = tx.now + LEASE
+    values = {"lease_until": until, "due_at": until, "attempts": col(Check.attempts) + 1}
+    _write(tx, [each.id for each in claimed], **values)
+    return claimed
+
+
+def _addressed(tx: Tx, claimed: Claimed) -> Claimed:
+    """With the connector that it asks. Where that cannot be known, whoever asks it finds out why."""
+    case = tx.session.get_one(Case, claimed.case_id)
+    if case.is_drill:
+        return claimed
+    found = closing.checks_of(tx.policy_of(case), case)
+    request = next((each.request for each in found if each.name == claimed.name), None)
+    return replace(claimed, connector=(request.connector if request else None) or "")
+
+
+def _passing(tx: Tx, connector: str, found: Sequence[Claimed]) -> list[Claimed]:
+    """Those for a connector that have their turn now, and those that it holds, which are not asked; the others wait
+    for their turn."""
+    mine = [each for each in found if each.connector == connector]
+    if not connector:
+        return mine
+    turn = take_turn(tx, connector, len(mine), lease=LEASE)
+    if turn.is_held or turn.is_probe:
+        passing = [replace(each, is_probe=True) for each in mine[: turn.passing]]
+        return [*passing, *(replace(each, is_held=True) for each in mine[turn.passing :])]
+    _write(tx, [each.id for each in mine[turn.passing :]], due_at=turn.again_at)
+    return mine[: turn.passing]
+
+
+def _write(tx: Tx, ids: Sequence[int], **values: Any) -> None:
+    some = update(Check).where(col(Check.id).in_(ids))
+    tx.session.execute(some.values(**values).execution_options(synchronize_session=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +165,9 @@ def answered(tx: Tx, came: Came) -> None:
     closing was withdrawn, changes nothing."""
     claimed, answer = came.claimed, came.answer
     going = load(tx, [claimed.case_id])[claimed.case_id]
+    if claimed.is_probe and answer.request is not None:
+        because = f"it answered {answer.status}" if answer.status else answer.because
+        probed(tx, claimed.connector, answer.status, because, workflow=going.case.workflow)
     locked = select(Check).where(col(Check.id) == claimed.id).with_for_update()
     row = tx.session.execute(locked.execution_options(populate_existing=True)).scalar_one()
     if row.due_at is None or row.attempts != claimed.attempts:

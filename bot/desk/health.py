@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
 from bot.desk import connectors
+from bot.desk.passing import take_room
 from bot.desk.tx import Tx
 from bot.rules.circuit import Circuit, State
 from bot.rules.health import Health, Pulse, judged, next_in
@@ -23,6 +24,7 @@ from store.rows import Unless, insert_rows
 LEASE = timedelta(seconds=30)
 """Beyond the connector's own timeout."""
 AT_ONCE = 20
+LONGEST_UNASKED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,25 @@ def claim(tx: Tx, most: int) -> list[DueHealth]:
     """Those that are due and that nobody else is asking. Another process takes one over when its lease ends."""
     due = select(ConnectorHealth).where(_due(tx.now)).order_by(col(ConnectorHealth.due_at)).limit(most)
     claimed = []
-    for row in tx.session.execute(due.with_for_update(skip_locked=True)).scalars():
+    rows = tx.session.execute(due.with_for_update(skip_locked=True)).scalars().all()
+    for row in sorted(rows, key=lambda row: row.connector):
         connector = tx.policy.connectors.get(row.connector)
         if connector is None or not connector.health:
+            continue
+        if room_at := _room_at(tx, row):
+            _write(tx, row.connector, due_at=room_at)
             continue
         until = tx.now + timedelta(seconds=connector.timeout.seconds) + LEASE
         _write(tx, row.connector, due_at=until)
         claimed.append(DueHealth(connector, until))
     return claimed
+
+
+def _room_at(tx: Tx, row: ConnectorHealth) -> datetime | None:
+    """When its rate has room for the question; None: now. One that was not asked for long is asked all the same."""
+    if (row.answered_at or row.since_at) + LONGEST_UNASKED <= tx.now:
+        return None
+    return take_room(tx, row.connector)
 
 
 def heard(tx: Tx, came: HeardHealth) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -87,11 +87,17 @@ class Baselines:
         """One that cannot be looked at is left to the end of its lease, and holds up no other."""
         try:
             if due.kind == CENSUS:
-                await self._desk.run(census.counted, await self._ask(due), actor=TIMER)
+                await self._take_census(due)
             else:
                 await self._desk.run(baselines.judge, due, actor=TIMER)
         except Exception:
             log.exception("a baseline could not be looked at", extra={"workflow": due.workflow, "baseline": due.kind})
+
+    async def _take_census(self, due: DueBaseline) -> None:
+        turn = await self._desk.run(census.take_turn, due, actor=TIMER)
+        if turn is not None:
+            asked = replace(await self._ask(due), is_probe=turn.is_probe)
+            await self._desk.run(census.counted, asked, actor=TIMER)
 
     async def _ask(self, due: DueBaseline) -> Asked:
         """The ids by the source of record. Texts see the end of the window as `now`, however late it is asked."""
@@ -108,7 +114,7 @@ class Baselines:
             return Asked(due, name, None, fault=f"census.request: {fault}")
         timeout = connector.timeout.seconds
         answer = await self._caller.send(connector, resolved, filled, timeout=timeout, headers={}, most=MOST_READ)
-        return _read(due, name, rule, answer)
+        return replace(_read(due, name, rule, answer), status=answer.status, was_sent=True)
 
     def _connector(self, due: DueBaseline, name: str) -> tuple[Connector, Resolved]:
         connector = due.policy.connectors[name]

@@ -72,6 +72,9 @@ class Checks:
             log.exception("the answer of a check could not be kept", extra={"check_id": claimed.id})
 
     async def _ask(self, claimed: Claimed) -> Answer:
+        if claimed.is_held:
+            because = f"{claimed.connector} cannot be asked now: it is left alone until it answers again"
+            return Answer(Found.IMPOSSIBLE, because)
         policies, now = self._desk.policies, self._desk.clock.now()
         question = await self._desk.read(lambda session: checks.question_of(session, policies, claimed, now=now))
         return await ask(question, self._caller, self._environment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from aiohttp import web
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bot.clock import MovableClock
-from bot.desk import connectors
+from bot.desk import connectors, passing
 from bot.desk.connectors import Result
 from bot.desk.desk import Desk
 from bot.desk.health import ConnectorNow, connectors_now
@@ -140,6 +140,23 @@ async def test_each_system_is_asked_about_once_a_minute(
     assert await checks.tick() == 4
     assert (await now(desk, "billing")).health is Health.UP
     assert await cases(desk) == []
+
+
+async def test_the_question_counts_against_the_rate_and_waits_for_its_room(
+    desk: Desk, checks: HealthChecks, clock: MovableClock, policy_files: dict[str, str]
+) -> None:
+    def take(tx: Tx, _: None) -> datetime | None:
+        return passing.take_room(tx, "billing")
+
+    await checks.tick()
+    slow = policy_files["connectors.yml"].replace("rate: 20/s", "rate: 1/m")
+    change_in_force(desk.database, policy_files | {"connectors.yml": slow}, at=clock.now())
+    clock.advance(MINUTE)
+    assert await desk.run(take, None, actor=SYSTEM) is None
+    assert await checks.tick() == 3
+    clock.advance(MINUTE)
+    assert await checks.tick() == 4
+    assert await desk.run(take, None, actor=SYSTEM) == clock.now() + timedelta(minutes=1)
 
 
 async def test_replicas_do_not_multiply_it(

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from bot.desk import connectors
+from bot.desk.passing import take_turn
 from bot.desk.runs.rows import Going, save, seal_response
 from bot.desk.tx import Tx
-from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard, State
+from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard
 from bot.rules.redaction import HIDDEN, struck_out
 from bot.rules.sending import Backoff, is_too_old, next_attempt_at
 from runbooks.connectors import Connector
 from runbooks.filling import Filled
 from runbooks.request import Retry
 from runbooks.steps.shape import Call, Judged, Judgement
-from store.contract_models import ConnectorState, Trigger
+from store.contract_models import Trigger
 from store.rows import insert_rows
 from store.run_models import RunAttempt, RunStep
 from store.sealing import desk_key, keyed
@@ -31,7 +32,6 @@ BEYOND_TIMEOUT = timedelta(seconds=30)
 LEASE = timedelta(seconds=3)
 """So long a request under way is its sender's, who says again and again that it still waits for the answer: of one that
 died, the run goes on elsewhere after that, under the same key."""
-LOOKS_AGAIN_IN = timedelta(seconds=1)
 NOT_KNOWN = "whether it happened is not known, for an earlier request under its key was not answered"
 KEY_TOO_OLD = "it may have happened, and the receiver may not know its key any more: it could do it twice"
 
@@ -102,14 +102,13 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
     if _may_not_be_repeated(tx, row, call):
         fail(tx, going, position, KEY_TOO_OLD, is_undo=sending.is_undo)
         return None
-    gate = _gate(tx, call.connector)
-    if gate is None or not gate.passing:
-        going.run.due_at = _opens_at(tx, call.connector)
-        going.touch(position, because=f"held: {call.connector} takes nothing at the moment")
-        return None
     connector = going.policy.connectors[call.connector]
     timeout = (call.timeout or sending.step.timeout or connector.timeout).seconds
-    connectors.passed(tx, gate, 1, lease=timedelta(seconds=timeout) + BEYOND_TIMEOUT)
+    turn = take_turn(tx, call.connector, 1, lease=timedelta(seconds=timeout) + BEYOND_TIMEOUT)
+    if not turn.passing:
+        going.run.due_at = turn.again_at
+        going.touch(position, because=f"held: {call.connector} takes nothing at the moment")
+        return None
     before = row.unanswered if row.key_born_at else 0
     unanswered = before if call.is_safe else before + 1
     going.touch(position, attempts=row.attempts + 1, unanswered=unanswered, key_born_at=row.key_born_at or tx.now)
@@ -131,7 +130,7 @@ def send(tx: Tx, going: Going, position: int, sending: Sending) -> Errand | None
         timeout=timeout,
         key=key_of(going, row, is_undo=sending.is_undo),
         is_undo=sending.is_undo,
-        is_probe=gate.is_probe,
+        is_probe=turn.is_probe,
         trace=going.case.trace if going.case else _trace_of(tx, going.event_id),
     )
 
@@ -153,29 +152,6 @@ def _may_not_be_repeated(tx: Tx, row: RunStep, call: Call) -> bool:
     if call.is_safe or row.key_born_at is None:
         return False
     return is_too_old(row.key_born_at, key_lasts=KEY_LASTS, may_have_been_sent=row.attempts > 0, now=tx.now)
-
-
-_CONNECTORS = ConnectorState.__table__  # type: ignore[attr-defined]
-_STATE = select(_CONNECTORS.c.state, _CONNECTORS.c.probe_at, _CONNECTORS.c.free_at).where(
-    _CONNECTORS.c.connector == bindparam("name")
-)
-
-
-def _gate(tx: Tx, connector: str) -> connectors.Gate | None:
-    """What the connector lets pass; one that has no rate and answers well is not looked at twice."""
-    row = tx.session.connection().execute(_STATE, {"name": connector}).one_or_none()
-    if row is None:
-        connectors.know(tx, [connector])
-    known = tx.policy.connectors.get(connector)
-    if (row is None or (row.state == "closed" and row.free_at is None)) and (known is None or known.rate is None):
-        return connectors.Gate(connector, State.CLOSED, None, 1)
-    return connectors.gate(tx, connector, row.state if row else "closed", 1)
-
-
-def _opens_at(tx: Tx, connector: str) -> datetime:
-    row = tx.session.connection().execute(_STATE, {"name": connector}).one()
-    at: datetime | None = row.free_at if row.state == "closed" else row.probe_at
-    return max(at or tx.now, tx.now + LOOKS_AGAIN_IN)
 
 
 def listen(tx: Tx, came: Sequence[Answered]) -> None:
