@@ -171,6 +171,16 @@ def _upkeep(of: Of) -> None:
         "brings the database to this version",
         "`run` does it by itself; with several replicas do it once, before they start.",
     )
+    erase = _add(
+        of,
+        "erase",
+        commands.erase,
+        "erases what is kept about one subject",
+        "Drops its keys, strikes what its events carried and the words of its cases, and records who did it. It cannot "
+        "be taken back. The record still verifies.",
+    )
+    erase.add_argument("--subject", required=True, help="as the contracts' trigger.subject or a report has it")
+    erase.add_argument("--workflow", help="only of this workflow (default: of all)")
     _add(of, "doctor", commands.doctor, "looks at everything the service needs and says what to do")
 
 

@@ -147,6 +147,15 @@ def drill(arguments: argparse.Namespace) -> int:
     return play(read_settings(os.environ), Name(arguments.name), arguments.workflow, say=say)
 
 
+def erase(arguments: argparse.Namespace) -> int:
+    """Erases what is kept about one subject, and says what that was."""
+    from bot.desk.erasing import Subject
+    from bot.erasing import erase as carry_out
+
+    subject = Subject(arguments.subject, arguments.workflow)
+    return carry_out(read_settings(os.environ), subject, say=print)
+
+
 def audit_verify(arguments: argparse.Namespace) -> int:
     """What of the audit log does not hold, in itself and beside checkpoints that were kept outside; 1 if there is
     something."""

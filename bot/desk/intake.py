@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, or_, select, update
 from sqlmodel import col
 
-from bot.desk.kept import Came, content_digest, hidden_of, keep
+from bot.desk.kept import Came, content_digest, digest_of, hidden_of, keep
 from bot.desk.once import KeyReused, Submission, once
 from bot.desk.opening import Opening, open_cases, report_row
 from bot.desk.people import reach
@@ -293,7 +293,7 @@ def _join(tx: Tx, joining: Sequence[tuple[_Prepared, _Match, int]]) -> None:
             case_id=match.case_id,
             actor=came.by,
             occurrence=occurrence,
-            match_key=each.match_key,
+            match_digest=digest_of(tx, each.match_key),
             event=each.event_id,
         )
         if match.channel:

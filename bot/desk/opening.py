@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from bot.desk.kept import digest_of
 from bot.desk.people import find_role
 from bot.desk.runs import autofix, hooks
 from bot.desk.runs.owing import owe
@@ -228,8 +229,8 @@ def _on_record(tx: Tx, row: dict[str, Any], opening: Opening) -> None:
         actor=opening.by,
         workflow=row["workflow"],
         failure_mode=row["failure_mode"],
-        title=row["title"],
-        subject=row["subject"],
+        title_digest=digest_of(tx, row["title"]),
+        subject_digest=None if row["subject"] is None else digest_of(tx, row["subject"]),
         route=row["route"],
         rule=row["route_rule"],
         because=routing.because,
@@ -243,7 +244,7 @@ def _on_record(tx: Tx, row: dict[str, Any], opening: Opening) -> None:
         resolve_due_at=row["resolve_due_at"].isoformat(),
         policy=row["policy_digest"],
         contract_version=row["contract_version"],
-        match_key=row["match_key"],
+        match_digest=digest_of(tx, row["match_key"]),
         event=row["event_id"],
         **({"follows": f"C-{opening.follows_id}"} if opening.follows_id else {}),
     )

@@ -214,7 +214,7 @@ def _join(tx: Tx, case: Case, detail: str) -> None:
     )
     tx.session.execute(insert(ExceptionReport), [row])
     change(tx.session, case, occurrences=occurrence, last_seen_at=tx.now, detail=detail)
-    tx.record("exception.joined", case_id=case.id, occurrence=occurrence, match_key=_MATCH_KEY, event=None)
+    tx.record("exception.joined", case_id=case.id, occurrence=occurrence, event=None)
     tx.owe_card(case.id, case.channel)
 
 

@@ -1,4 +1,5 @@
-"""Who causes what happens: a person in Slack, a source over HTTP, a timer, or the product itself."""
+"""Who causes what happens: a person in Slack, a source over HTTP, somebody at the command line, a timer, or the product
+itself."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ class Kind(StrEnum):
 
     PERSON = "person"
     SOURCE = "source"
+    OPERATOR = "operator"
     TIMER = "timer"
     SYSTEM = "system"
 
@@ -44,3 +46,8 @@ def person(user: str) -> Actor:
 def source(name: str) -> Actor:
     """A system that reports over HTTP, by its name in connectors.yml."""
     return Actor(Kind.SOURCE, name)
+
+
+def operator(account: str) -> Actor:
+    """Somebody at the command line of the server, by the name of their account there."""
+    return Actor(Kind.OPERATOR, account)
