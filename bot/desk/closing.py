@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 
 from bot.desk import clocks, lanes, postmortems
 from bot.desk.acting import allow, get_ongoing, roles_of_contract
+from bot.desk.connector_words import is_of_system
 from bot.desk.contradicting import decide
 from bot.desk.kept import digest_of
 from bot.desk.ongoing import Ongoing, save
@@ -71,9 +72,9 @@ def wish_of(closing: Closing) -> Wish:
 
 
 def checks_of(policy: Policy, case: Case) -> tuple[contracts.Check, ...]:
-    """The checks that the case has to pass, by the policy that it was opened with. An action has none: they are about
-    what happened to an event."""
-    if case.follows_id is not None:
+    """The checks that the case has to pass, by the policy that it was opened with. They are about what happened to an
+    event: an action has none, and neither has the case of a system that is left alone."""
+    if case.follows_id is not None or is_of_system(case):
         return ()
     return needed(policy.workflows.get(case.workflow), case.failure_mode)
 

@@ -6,10 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bot.rules.actors import SYSTEM
 from bot.rules.circuit import State
+from store.models import Case
 
 if TYPE_CHECKING:
     from bot.desk.connectors import Listened
+
+OF_SYSTEM = "connector:"
+"""What the key of a connector's case begins with."""
+
+
+def is_of_system(case: Case) -> bool:
+    """Whether the case is about a connector, and no event: others who report may use a key like it."""
+    return case.event_id is None and case.opened_by == SYSTEM.id and (case.dedup_key or "").startswith(OF_SYSTEM)
 
 
 def title_of(seen: Listened) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlmodel import Session, col
 
-from bot.desk.connector_words import detail_of, title_of
+from bot.desk.connector_words import OF_SYSTEM, detail_of, title_of
 from bot.desk.healing import News
 from bot.desk.healing import tell as tell_healed
 from bot.desk.intake import Report, report_one
@@ -328,7 +328,7 @@ def _put_case(tx: Tx, seen: Listened) -> int:
         title=title,
         detail=detail,
         next_step=_next_step(seen),
-        dedup_key=f"connector:{seen.connector}:{kind}",
+        dedup_key=f"{OF_SYSTEM}{seen.connector}:{kind}",
     )
     case_id, is_new = report_one(tx, report)
     because = seen.down.because if seen.down and not seen.is_shut_off else seen.because

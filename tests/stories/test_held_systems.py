@@ -18,6 +18,7 @@ from store.contract_models import ConnectorState
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
 from tests.stories.test_closing import THERE, failed_refund, resolve
+from tests.stories.test_events import REFUND, send
 
 
 @pytest.fixture
@@ -82,3 +83,16 @@ async def test_a_census_waits_until_its_system_is_asked_again(stage: Stage) -> N
     assert crm.requests == before + 1
     circuit = stage.database.read_now(lambda session: session.get_one(ConnectorState, "crm"))
     assert circuit.state == "closed"
+
+
+async def test_the_case_of_a_system_closes_by_hand_without_the_checks_of_an_event(stage: Stage) -> None:
+    stage.company["billing"].refuses = 401
+    await send(stage, "refund", REFUND)
+    await stage.settle()
+    (case,) = stage.cases()
+    assert (case.failure_mode, case.title) == (
+        "delivery_failed",
+        "billing refuses our credentials: its events are held",
+    )
+    await resolve(stage, case.ref)
+    assert stage.case(case.ref).state == "resolved"
