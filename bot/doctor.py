@@ -18,6 +18,7 @@ from bot.auditing import signing_key
 from bot.clock import Clock, SystemClock
 from bot.databases import existing
 from bot.desk.people import overrides
+from bot.fallback_findings import of_fallback
 from bot.findings import Finding, well, wrong
 from bot.main import check_slack
 from bot.settings import Settings, SettingsFault, read_secret
@@ -62,7 +63,7 @@ def _look_here(settings: Settings, environment: Mapping[str, str], now: datetime
     of_database, seen = _database(settings.database_url, proposed, now)
     findings = [_tokens(settings), *_checkpoints(settings), *map(wrong, FAULTS), *of_folder, *of_database]
     if seen:
-        findings += [*_environment(seen.policy, environment), *_rotas(seen, now), *_roles(seen, now)]
+        findings += [*_environment(seen.policy, settings, environment), *_rotas(seen, now), *_roles(seen, now)]
         findings += [wrong(f"policy: {each}") for each in seen.policy.dead_ends]
     return findings, seen
 
@@ -175,7 +176,7 @@ def _kept(session: Session, policy: Policy, now: datetime) -> _Seen:
     )
 
 
-def _environment(policy: Policy, environment: Mapping[str, str]) -> Iterator[Finding]:
+def _environment(policy: Policy, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
     """The variables that connectors and sources need, each read as the service would."""
     for connector in policy.connectors.values():
         try:
@@ -185,6 +186,7 @@ def _environment(policy: Policy, environment: Mapping[str, str]) -> Iterator[Fin
             yield wrong(f"{fault}: what goes there fails until it is")
         else:
             yield well(f"connector {connector.name}: its environment is set")
+    yield from of_fallback(policy, settings, environment)
     missing = missing_secrets(policy, environment)
     yield from map(wrong, missing)
     if not missing:

@@ -38,8 +38,9 @@ from bot.jobs.calling import CountedCaller
 from bot.jobs.checkpoints import Checkpoints
 from bot.jobs.checks import Checks
 from bot.jobs.deliveries import Deliveries
+from bot.jobs.fallback import Otherwise
 from bot.jobs.health import HealthChecks
-from bot.jobs.outbox import Outbox
+from bot.jobs.outbox import Outbox, Sender
 from bot.jobs.policy import PolicyWatch
 from bot.jobs.runs import Runs
 from bot.jobs.scheduler import Loop, Scheduler
@@ -205,8 +206,14 @@ class Service:
         address = self._settings.slack_api_url
         return SlackEdge(context, make_client(token.get_secret_value(), address, http, heard=heard))
 
+    def _senders(self, context: Context, caller: Caller, slack: SlackEdge) -> dict[str, Sender]:
+        """All by Slack; direct messages by the policy's fallback, should Slack be away."""
+        by_slack = senders(context, slack.edge.client)
+        otherwise = Otherwise(by_slack["page"], self.desk, caller, self._settings, self._environment)
+        return {**by_slack, "page": otherwise.page}
+
     def _loops(self, context: Context, caller: Caller, slack: SlackEdge | None) -> list[Loop]:
-        outbox = Outbox(self.desk, self._clock, senders(context, slack.edge.client) if slack else {})
+        outbox = Outbox(self.desk, self._clock, self._senders(context, caller, slack) if slack else {})
         deliveries = Deliveries(self.desk, caller, self._environment)
         checks = Checks(self.desk, caller, self._environment)
         baselines = Baselines(self.desk, caller, self._environment)

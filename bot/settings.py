@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +21,12 @@ NAMES = {
     "port": "PORT",
     "audit_key": "POINTSMAN_AUDIT_KEY",
     "checkpoints": "POINTSMAN_CHECKPOINTS",
+    "smtp_host": "SMTP_HOST",
+    "smtp_port": "SMTP_PORT",
+    "smtp_user": "SMTP_USER",
+    "smtp_password": "SMTP_PASSWORD",
+    "smtp_from": "SMTP_FROM",
+    "smtp_security": "SMTP_SECURITY",
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
 }
@@ -27,6 +34,9 @@ NAMES = {
 WANTED = {
     "slack_api_url": "an address such as https://slack.com/api/ is wanted",
     "port": "a number from 0 to 65535 is wanted (0: any free port)",
+    "smtp_port": "a number from 1 to 65535 is wanted",
+    "smtp_from": "an e-mail address such as pointsman@example.com is wanted",
+    "smtp_security": "starttls, tls or none is wanted",
     "log_level": "one of DEBUG, INFO, WARNING and ERROR is wanted",
     "log_format": "text or json is wanted",
 }
@@ -45,6 +55,12 @@ def _web_api_base(value: str) -> str:
     return value.rstrip("/") + "/"
 
 
+def _mail_address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", value):
+        raise ValueError
+    return value
+
+
 class Settings(BaseModel):
     """What the environment says. Empty values count as not set."""
 
@@ -60,6 +76,12 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65535)
     audit_key: SecretStr | None = None
     checkpoints: Path | None = None
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: Annotated[str, AfterValidator(_mail_address)] | None = None
+    smtp_security: Annotated[Literal["starttls", "tls", "none"], BeforeValidator(str.lower)] = "starttls"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = "text"
 

@@ -23,6 +23,9 @@ def team_rules(source: Source) -> Iterator[Fault]:
     fallback = source.root.find("defaults", "fallback")
     if fallback and not {"email", "webhook"} & set(fallback.pairs):
         yield source.fault(fallback, "this fallback tells nobody", "add email: … or webhook: …")
+    if fallback and "webhook" in fallback.pairs and "secret" not in fallback.pairs:
+        hint = "add secret: and the name of an environment variable with a secret for Standard Webhooks"
+        yield source.fault(fallback.pairs["webhook"][0], "this call would not be signed", hint)
 
 
 def connector_rules(source: Source) -> Iterator[Fault]:

@@ -269,3 +269,15 @@ def _touch(url: str) -> None:
     """SQLite's empty database is an empty file."""
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).touch()
+
+
+async def test_a_fallback_that_would_not_work_is_told(plain: Settings, folder: Path) -> None:
+    team = folder / "team.yml"
+    said = "fallback: {email: ops@acme.test, webhook: 'https://pager.acme.test/', secret: PAGER_SECRET}"
+    changed = team.read_text().replace("defaults:\n", f"defaults:\n  {said}\n")
+    team.write_text(changed)
+    told = await _wrong(plain)
+    assert "fallback: SMTP_HOST is not set, so no e-mail goes to ops@acme.test when Slack is away" in told
+    assert any(line.startswith("fallback: PAGER_SECRET is not set") for line in told)
+    set_up = plain.model_copy(update={"smtp_host": "mail.acme.test"})
+    assert not [line for line in await _wrong(set_up, ENVIRONMENT | {"PAGER_SECRET": "x"}) if "fallback" in line]

@@ -12,13 +12,15 @@ from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from bot.desk import outages
 from bot.desk.announcing import placed
 from bot.desk.intake import Report, report_one
 from bot.desk.pages import owe_page_updates, page_updated
 from bot.desk.people import reach
-from bot.desk.telling import page
+from bot.desk.telling import in_thread, page
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
+from bot.rules.fallback import next_try
 from bot.rules.pacing import Kind
 from bot.rules.saying import What
 from store.columns import Instant
@@ -51,7 +53,8 @@ class Claimed:
 class Undelivered(Exception):
     """The message did not leave. Decided where the answer is read: `permanent` is never tried again; otherwise it
     is, not before `retry_after` if the other side named one; `unknown` says that it may have arrived all the same;
-    `scope` is what a `retry_after` holds back: this message, its `channel`, or its `kind` everywhere."""
+    `scope` is what a `retry_after` holds back: this message, its `channel`, or its `kind` everywhere. `is_away`:
+    nothing else would have left either."""
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Undelivered(Exception):
         retry_after: timedelta | None = None,
         unknown: bool = False,
         scope: str = "message",
+        is_away: bool = False,
     ) -> None:
         super().__init__(because)
         self.because = because
@@ -68,6 +72,7 @@ class Undelivered(Exception):
         self.retry_after = retry_after
         self.unknown = unknown
         self.scope = scope
+        self.is_away = is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class NotSent:
     permanent: bool
     unknown: bool
     again_at: datetime
+    is_away: bool = False
 
 
 def find_owed(session: Session, now: datetime, command: ClaimOwed) -> tuple[int, ...]:
@@ -199,27 +205,40 @@ def _waiting() -> Any:
     return bindparam(None, ("owed", "sending"), expanding=True, literal_execute=True)
 
 
-def sent(tx: Tx, command: Sent) -> None:
+def sent(tx: Tx, command: Sent) -> datetime | None:
     """The message left. A card's place is kept on its case, so that it is edited from then on; a page is on record. If
-    the case changed while a page of it was sent or edited, that is owed an edit."""
-    message = command.message
+    the case changed while a page of it was sent or edited, that is owed an edit. Since when Slack was away, if it is
+    back by this."""
+    message, way = command.message, command.result.get("fallback")
     mine = update(Owed).where(
         col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts
     )
     values = {"state": "sent", "sent_at": tx.now, "result": dict(command.result), "lease_until": None}
+    back = None if way else outages.over(tx, outages.SLACK)
     if not tx.session.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]
-        return
+        return back
     is_placed = message.kind == "card" and _keep_place(tx, message, command.result)
     if message.kind == "proposal":
         placed(tx, message.payload, command.result)
     if message.kind == "page":
-        tx.record("page.sent", case_id=message.case_id, person=message.channel, what=message.payload.get("what"))
+        _page_sent(tx, message, way)
     if message.kind == "page_update":
         page_updated(tx, message.payload, command.result)
     if is_placed or message.kind in ("page", "page_update"):
         its_case = select(Case).where(col(Case.id) == message.case_id).with_for_update()
         found = tx.session.execute(its_case.execution_options(populate_existing=True)).scalars()
         owe_page_updates(tx, found)
+    return back
+
+
+def _page_sent(tx: Tx, message: Claimed, way: str | None) -> None:
+    """Somebody was told; of another way than Slack there is a line in the thread."""
+    facts: dict[str, Any] = {"way": way} if way else {}
+    person, what = message.channel, message.payload.get("what")
+    tx.record("page.sent", case_id=message.case_id, person=person, what=what, **facts)
+    if way and message.case_id:
+        case = tx.session.get_one(Case, message.case_id)
+        in_thread(tx, case, What.TOLD_OTHERWISE, people=[person], way=way)
 
 
 def _keep_place(tx: Tx, message: Claimed, result: Mapping[str, Any]) -> bool:
@@ -233,14 +252,18 @@ def _keep_place(tx: Tx, message: Claimed, result: Mapping[str, Any]) -> bool:
     return bool(moved.rowcount)  # type: ignore[attr-defined]
 
 
-def not_sent(tx: Tx, command: NotSent) -> None:
-    """The message is owed again at `again_at`, or given up for good: then it is a dead letter, which is a case."""
-    message = command.message
+def not_sent(tx: Tx, command: NotSent) -> bool:
+    """The message is owed again at `again_at` (a page that has another way than Slack: sooner), or given up for good:
+    then it is a dead letter, which is a case. Whether Slack is away from now on."""
+    message, again_at = command.message, command.again_at
+    away_since = outages.begin(tx, outages.SLACK, command.because) if command.is_away else None
+    if away_since and message.kind == "page" and tx.policy.team.defaults.fallback:
+        again_at = next_try(again_at, away_since=away_since, now=tx.now)
     mine = [col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts]
     state = "dead" if command.permanent else "cancelled" if _is_owed_anew(tx, message) else "owed"
     values = {
         "state": state,
-        "not_before_at": command.again_at,
+        "not_before_at": again_at,
         "lease_until": None,
         "maybe_sent": message.maybe_sent or command.unknown,
         "result": {"because": command.because},
@@ -248,6 +271,7 @@ def not_sent(tx: Tx, command: NotSent) -> None:
     changed = tx.session.execute(update(Owed).where(*mine).values(**values)).rowcount  # type: ignore[attr-defined]
     if changed and command.permanent:
         _dead_letter(tx, message, command.because)
+    return away_since == tx.now
 
 
 def _is_owed_anew(tx: Tx, message: Claimed) -> bool:
@@ -260,8 +284,8 @@ def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:
     the channel may be what is broken. What fails about such a case is only put on its record."""
     about = tx.session.get(Case, message.case_id) if message.case_id else None
     tx.record("dead_letter", case_id=message.case_id, kind=message.kind, channel=message.channel, because=because)
-    if message.kind.startswith("proposal"):
-        _report_dead_proposal(tx, message, because)
+    if (name := _DESKS_OWN.get(message.kind)) is not None:
+        _report_dead(tx, message, name, because)
     if about is None or about.failure_mode == "dead_letter":
         return
     case_id, is_new = report_one(
@@ -281,8 +305,15 @@ def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:
         page(tx, dead, reach(tx, dead.owner), What.DEAD_LETTER, kind=message.kind, because=because)
 
 
-def _report_dead_proposal(tx: Tx, message: Claimed, because: str) -> None:
-    """A change of the policy that nobody can see would wait for ever."""
+_DESKS_OWN = {
+    "proposal": "the card of a policy change",
+    "proposal_notice": "the card of a policy change",
+    "checkpoint": "a checkpoint of the audit log",
+}
+"""Messages about no case: a change of the policy that nobody can see would wait for ever."""
+
+
+def _report_dead(tx: Tx, message: Claimed, name: str, because: str) -> None:
     report_one(
         tx,
         Report(
@@ -290,7 +321,7 @@ def _report_dead_proposal(tx: Tx, message: Claimed, because: str) -> None:
             workflow="policy",
             failure_mode="dead_letter",
             subject=message.channel,
-            title=f"Slack does not take the card of a policy change to {message.channel}: {because}",
+            title=f"Slack does not take {name} to {message.channel}: {because}",
             dedup_key=f"dead_letter:{message.channel}:{because}",
         ),
     )

@@ -142,13 +142,15 @@ class Outbox:
             await self._put_back(message, fault)
             return
         except TimeoutError:
-            await self._put_back(message, Undelivered("no answer in time", unknown=True))
+            await self._put_back(message, Undelivered("no answer in time", unknown=True, is_away=True))
             return
         except Exception:
             log.exception("a sender failed", extra={"outbox_id": message.id, "kind": message.kind})
             await self._put_back(message, Undelivered("a fault of our own, see the log", unknown=True))
             return
-        await self._desk.run(outbox.sent, Sent(message, result), actor=SYSTEM)
+        away_since = await self._desk.run(outbox.sent, Sent(message, result), actor=SYSTEM)
+        if away_since:
+            log.warning("Slack is back", extra={"away_since": away_since.isoformat()})
 
     async def _put_back(self, message: Claimed, fault: Undelivered) -> None:
         wait = fault.retry_after or pause(message.attempts)
@@ -164,8 +166,9 @@ class Outbox:
                 "permanent": fault.permanent,
             },
         )
-        command = NotSent(message, fault.because, fault.permanent, fault.unknown, again_at)
-        await self._desk.run(outbox.not_sent, command, actor=SYSTEM)
+        command = NotSent(message, fault.because, fault.permanent, fault.unknown, again_at, fault.is_away)
+        if await self._desk.run(outbox.not_sent, command, actor=SYSTEM):
+            log.error("Slack is away: what is owed waits for it", extra={"because": fault.because})
 
     def _hold(self, message: Claimed, scope: str, until: datetime) -> None:
         if scope == "channel":

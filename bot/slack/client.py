@@ -38,6 +38,8 @@ PERMANENT = frozenset(
 BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 """Of chat.update: the message can be edited no more; it is posted anew."""
+LOCKED_OUT = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
+"""Slack is there, and not for us: to people that is the same."""
 LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
 DEFAULT_WAIT = timedelta(seconds=30)
@@ -103,9 +105,10 @@ async def delivered(call: Awaitable[AsyncSlackResponse], *, scope: str = "messag
             raise
         raise undelivered(fault, scope=scope) from None
     except (aiohttp.ClientConnectorError, SlackRequestError) as fault:
-        raise Undelivered(f"Slack cannot be reached: {fault}") from None
+        raise Undelivered(f"Slack cannot be reached: {fault}", is_away=True) from None
     except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as fault:
-        raise Undelivered(f"the connection to Slack broke: {fault or type(fault).__name__}", unknown=True) from None
+        because = f"the connection to Slack broke: {fault or type(fault).__name__}"
+        raise Undelivered(because, unknown=True, is_away=True) from None
 
 
 def undelivered(fault: SlackApiError, *, scope: str = "message") -> Undelivered:
@@ -114,7 +117,8 @@ def undelivered(fault: SlackApiError, *, scope: str = "message") -> Undelivered:
     if status == 429 or error in LIMITED:
         return Undelivered(error, retry_after=_retry_after(fault), scope=scope)
     unknown = status >= 500 or error in ("internal_error", "fatal_error", "request_timeout")
-    return Undelivered(f"Slack says {error}", permanent=error in PERMANENT, unknown=unknown)
+    is_away = unknown or error in LOCKED_OUT or error.startswith(("service_unavailable", "http_"))
+    return Undelivered(f"Slack says {error}", permanent=error in PERMANENT, unknown=unknown, is_away=is_away)
 
 
 def is_passing(fault: SlackApiError) -> bool:

@@ -265,6 +265,10 @@ SENTENCES: Mapping[What, Sentence] = {
     What.DEAD_LETTER: lambda f: (
         f":outbox_tray: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}."
     ),
+    What.TOLD_OTHERWISE: lambda f: (
+        f":incoming_envelope: Slack was away, so {f.people()} was told "
+        f"{'by e-mail' if f.given.get('way') == 'email' else 'by the webhook of the fallback'}."
+    ),
     What.POLICY_CHANGED: lambda f: ":scroll: The policy folder has no faults any more.",
     What.OUTCOME_CAME: _outcome_came,
     What.CONNECTOR_BACK: _connector_back,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.context import Context
+from bot.desk.outages import SLACK, since
 from bot.desk.pulse import beat
 from bot.rules.actors import SYSTEM
 from bot.web.answers import answer
@@ -33,6 +36,7 @@ class Health:
         self._fresh_until = 0.0
         self._read: asyncio.Task[None] | None = None
         self._read_until = 0.0
+        self._slack_away: datetime | None = None
 
     def count(self, request: web.Request, status: int) -> None:
         """Counts an answer. Addresses that are not ours are one, so that nobody can make the counters grow."""
@@ -45,9 +49,12 @@ class Health:
         return answer({"status": "ok"})
 
     async def ready(self, _: web.Request) -> web.Response:
-        """200, or 503 with the reasons."""
+        """200, or 503 with the reasons. A Slack that is away is none: all else goes on, and it is in `notes`."""
         reasons = [*self._reasons(), *await self._of_database()]
-        return answer({"status": "not ready" if reasons else "ok", "reasons": reasons}, status=503 if reasons else 200)
+        said: dict[str, Any] = {"status": "not ready" if reasons else "ok", "reasons": reasons}
+        if self._slack_away:
+            said["notes"] = [f"Slack is away since {self._slack_away.isoformat(timespec='seconds')}"]
+        return answer(said, status=503 if reasons else 200)
 
     async def _of_database(self) -> list[str]:
         """What it said a moment ago, or says now. One question is under way at a time, and nobody waits long for it."""
@@ -67,6 +74,7 @@ class Health:
         desk = self._context.desk
         try:
             await desk.read(self._context.policies.in_force)
+            self._slack_away = await desk.read(lambda session: since(session, SLACK))
         except SQLAlchemyError:
             return ["the database does not answer"]
         except LookupError as fault:

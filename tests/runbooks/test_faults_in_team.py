@@ -49,7 +49,17 @@ IN_TEAM = [
     ("[waiting_for_customer]", "[§waiting_for_custmer]", 'did you mean "waiting_for_customer"?'),
     ("payloads: 90d", "§payload: 90d", '"payload" is not known here; did you mean "payloads"?'),
     ("email: ops@acme.test", "email: §ops", '"ops" is not an e-mail address; write name@example.com'),
-    ("email: ops@acme.test", "webhook: §http://x.test", '"http://x.test" is not an address; write https://host/path'),
+    (
+        "email: ops@acme.test",
+        "secret: PAGER, webhook: §http://x.test",
+        '"http://x.test" is not an address; write https://host/path',
+    ),
+    (
+        "email: ops@acme.test",
+        '§webhook: "https://x.test/told"',
+        "this call would not be signed; add secret: and the name of an environment variable with a secret for "
+        "Standard Webhooks",
+    ),
     # what only shows when the parts are put together
     (
         "  always:\n    timezone: UTC\n    hours: {mon-sun",
