@@ -171,6 +171,22 @@ def _upkeep(of: Of) -> None:
         "brings the database to this version",
         "`run` does it by itself; with several replicas do it once, before they start.",
     )
+    backup = _add(
+        of,
+        "backup",
+        commands.backup,
+        "writes the SQLite database to a file, while the service runs",
+        "The file is whole and checked, or it is not there. For PostgreSQL use pg_dump.",
+    )
+    backup.add_argument("file", type=Path, metavar="FILE")
+    restore = _add(
+        of,
+        "restore",
+        commands.restore,
+        "puts a backup in the place of the SQLite database",
+        "Stop the service first. What was there is kept beside it.",
+    )
+    restore.add_argument("file", type=Path, metavar="FILE")
     erase = _add(
         of,
         "erase",

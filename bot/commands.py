@@ -147,6 +147,20 @@ def drill(arguments: argparse.Namespace) -> int:
     return play(read_settings(os.environ), Name(arguments.name), arguments.workflow, say=say)
 
 
+def backup(arguments: argparse.Namespace) -> int:
+    """Writes the database to a file."""
+    from bot.backups import back_up
+
+    return back_up(read_settings(os.environ), arguments.file, say=print)
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Puts a backup in the place of the database."""
+    from bot.backups import restore as put_back
+
+    return put_back(read_settings(os.environ), arguments.file, say=print)
+
+
 def erase(arguments: argparse.Namespace) -> int:
     """Erases what is kept about one subject, and says what that was."""
     from bot.desk.erasing import Subject
