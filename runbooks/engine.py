@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from runbooks.runbook import Runbook, Step
 from runbooks.steps import KINDS
@@ -166,6 +167,13 @@ def _can_be_undone(run: Progress, position: int, begun: Begun) -> bool:
     return position in run.children and begun.at in (At.DONE, At.FAILED)
 
 
-def cannot_be_undone(runbook: Runbook) -> list[str]:
-    """The names of the steps that change something and do not say how they are taken back."""
-    return [step.name for step in runbook.steps if step.undo is None and KINDS[step.kind].changes(step)]
+def cannot_be_undone(runbook: Runbook, others: Mapping[str, Runbook] = MappingProxyType({})) -> list[str]:
+    """The names of the steps that change something and do not say how they are taken back; of a runbook among the
+    `others` that a step carries out, those of its steps."""
+    lasting: list[str] = []
+    for step in runbook.steps:
+        if step.undo is None and step.run and step.run in others:
+            lasting += [f"{step.name}: {name}" for name in cannot_be_undone(others[step.run], others)]
+        elif step.undo is None and KINDS[step.kind].changes(step):
+            lasting.append(step.name)
+    return lasting

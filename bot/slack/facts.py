@@ -25,6 +25,7 @@ from bot.rules.sending import Plan, Verb
 from bot.slack.closings import Tried
 from bot.slack.runs import RunsShown
 from bot.slack.words import Names
+from runbooks.engine import cannot_be_undone
 from runbooks.policy import Policy
 from runbooks.team import Role
 from store.models import Attempt, Case, Delivery, Event, Person, Timer
@@ -133,11 +134,14 @@ def _runs(
     """The runbooks that may be pressed, which are none of a closed case or a drill, and the runs; of those that wait
     for a yes also what they will do."""
     can_start = case.is_open and not case.is_drill
-    books = [runbook for runbook, _ in offered(of_case, policy, case).values()] if can_start else []
+    given = list(offered(of_case, policy, case).values()) if can_start else []
+    books = [runbook for runbook, _ in given]
     seen = runs_of_case(session, policies, case.id)
     wanting = [each.run for each in seen if each.run.state in ("approving", "proposed")]
     ahead = {run.id or 0: in_words(foreseen(session, policies, run, now=now)) for run in wanting}
-    return RunsShown(books, seen, ahead, {book.name: may_be_twice(book, sent_again) for book in books})
+    twice = {book.name: may_be_twice(book, sent_again) for book in books}
+    lasting = {book.name: cannot_be_undone(book, by.runbooks) for book, by in given}
+    return RunsShown(books, seen, ahead, twice, lasting)
 
 
 def tried_last(session: Session, case_id: int) -> Tried | None:

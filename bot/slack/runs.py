@@ -14,7 +14,6 @@ from bot.desk.runs.reading import RunSeen
 from bot.rules.refusals import Refused
 from bot.slack.parts import Block, actions, button, context, section
 from bot.slack.words import Names, cut, date, listed, one_line, quote, spoken
-from runbooks.engine import cannot_be_undone
 from runbooks.runbook import Runbook, Step
 from runbooks.steps import KINDS
 from store.run_models import Run, RunStep
@@ -110,6 +109,8 @@ class RunsShown:
     foreseen: Mapping[int, Sequence[str]] = field(default_factory=dict)
     twice: Mapping[str, str] = field(default_factory=dict)
     """What of a runbook may happen twice, by its name."""
+    lasting: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What of a runbook cannot be taken back, by its name."""
 
     @property
     def startable(self) -> list[Runbook]:
@@ -139,7 +140,7 @@ def start_buttons(shown: RunsShown, pressed: Pressed) -> Iterator[Block]:
     for action_id, runbook in zip(START, shown.startable, strict=False):
         asks_first = has_form(runbook, shown.twice.get(runbook.name, ""))
         value = replace(pressed, runbook=runbook.name, asks=asks_first)
-        asks = None if asks_first else (f"{label(runbook)}?", _will(runbook))
+        asks = None if asks_first else (f"{label(runbook)}?", _will(runbook, shown.lasting.get(runbook.name, ())))
         yield button(label(runbook), action_id, value.kept(), style=runbook.style, asks=asks)
 
 
@@ -149,10 +150,9 @@ def start_menu(shown: RunsShown) -> Iterator[tuple[str, str]]:
         yield f"{STARTS}{runbook.name}", f"Run: {one_line(runbook.title, 60)}"
 
 
-def _will(runbook: Runbook) -> str:
+def _will(runbook: Runbook, lasting: Sequence[str]) -> str:
     """What Slack says before it starts: what it does, and what of it cannot be taken back."""
     steps = [ahead(step) for step in runbook.steps]
-    lasting = cannot_be_undone(runbook)
     kept = f" Cannot be taken back: {listed(lasting)}." if lasting else ""
     return f"It will {one_line('; then '.join(steps), 290 - len(kept))}.{kept}"
 
@@ -202,9 +202,9 @@ def _stops(seen: RunSeen) -> str:
 
 
 def _undoes(seen: RunSeen) -> str:
-    lasting = seen.stays_done
+    lasting, each = seen.stays_done, f" for each of {seen.events:,} events" if seen.events > 1 else ""
     kept = f" Cannot be taken back: {one_line(listed(lasting), 120)}." if lasting else ""
-    return f"It takes back {one_line(listed(seen.can_be_undone), 130)}, last first.{kept}"
+    return f"It takes back {one_line(listed(seen.can_be_undone), 110)}{each}, last first.{kept}"
 
 
 def _whole(seen: RunSeen, names: Names, foreseen: Sequence[str], now: datetime) -> str:

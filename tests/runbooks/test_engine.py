@@ -137,6 +137,11 @@ def test_a_step_whose_run_can_be_taken_back_is_undone_even_where_that_run_failed
     assert to_undo(Progress(runbook, begun, children=frozenset({0, 2}))) == [2, 0]
 
 
+def test_what_a_step_carries_out_cannot_be_undone_where_its_own_steps_cannot() -> None:
+    outer = book("steps:\n  - {name: inner, run: x}\n  - {name: other, run: y}\n")
+    assert cannot_be_undone(outer, {"x": book(THREE)}) == ["inner: b", "other"]
+
+
 def test_what_only_reads_or_waits_needs_no_undo() -> None:
     reading = "steps:\n  - {name: a, request: {connector: crm, path: /a}}\n  - {name: b, pause: 5m}\n"
     assert cannot_be_undone(book(reading)) == []

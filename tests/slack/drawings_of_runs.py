@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from bot.desk.runs.offering import Offered
@@ -65,6 +66,11 @@ def policy() -> Any:
 
 POLICY = policy()
 BOOKS: list[Runbook] = list(POLICY.runbooks.values())
+
+
+def _shown(runs: Sequence[RunSeen] = (), foreseen: Mapping[int, Sequence[str]] = MappingProxyType({})) -> RunsShown:
+    lasting = {book.name: cannot_be_undone(book, POLICY.runbooks) for book in BOOKS}
+    return RunsShown(BOOKS, runs, foreseen, lasting=lasting)
 
 
 def run(runbook: str = "callback", **said: Any) -> Run:
@@ -186,12 +192,12 @@ def messages() -> Mapping[str, dict[str, Any]]:
     """Cards with runs, by the name of their golden files."""
     requests = {7: [f"POST /refunds/re_a/callback to billing {HOSTILE}"] * 7}
     drawn = {
-        name: message(card(facts(row(), runs=RunsShown(BOOKS, runs, requests if name == "proposed" else {})), NOW))
+        name: message(card(facts(row(), runs=_shown(runs, requests if name == "proposed" else {})), NOW))
         for name, runs in RUNS.items()
     }
     closed = row(state="resolved", closed_at=NOW, resolution="fixed")
     return {f"card_{name}": each for name, each in drawn.items()} | {
-        "card_offering": message(card(facts(row(), runs=RunsShown(BOOKS)), NOW)),
+        "card_offering": message(card(facts(row(), runs=_shown()), NOW)),
         "card_closed": message(card(facts(closed, runs=RunsShown((), RUNS["done"])), NOW)),
     }
 

@@ -12,7 +12,7 @@ from tests.stories.stage import Stage
 from tests.stories.test_answering_runs_in_slack import message
 from tests.stories.test_runs import runs, steps
 from tests.stories.test_sending_again import LOST
-from tests.stories.test_undo import SILVER, TELL, WAITS, book, tier
+from tests.stories.test_undo import SILVER, TELL, WAITS, book, confirmed, tier
 
 BUTTON = "button: Try it"
 SHADOW = f"{BUTTON}\nmode: shadow"
@@ -34,12 +34,6 @@ async def pressed(stage: Stage, folder: Path, of: str, more: str = BUTTON) -> st
     ref = await stage.report(**LOST)
     await stage.press(FAY, "Try it", on=ref)
     return ref
-
-
-def confirmed(stage: Stage, ref: str, button: str) -> str:
-    """What Slack asks before a button of the card takes effect."""
-    elements = [each for block in stage.card(ref).blocks for each in block.get("elements", ())]
-    return next(str(each["confirm"]["text"]["text"]) for each in elements if button in str(each.get("text")))
 
 
 @on_both_engines

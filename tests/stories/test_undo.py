@@ -66,6 +66,12 @@ def tier(stage: Stage) -> str:
     return str(stage.company["helpdesk"].kept["T-1"]["tier"])
 
 
+def confirmed(stage: Stage, ref: str, button: str) -> str:
+    """What Slack asks before a button of the card takes effect."""
+    elements = [each for block in stage.card(ref).blocks for each in block.get("elements", ())]
+    return next(str(each["confirm"]["text"]["text"]) for each in elements if button in str(each.get("text")))
+
+
 def undone(stage: Stage) -> list[tuple[str, int | None]]:
     """The requests that took something back, in order."""
     return [(each.request["json"]["tier"], each.status) for each in requests(stage) if each.purpose == "undo"]
@@ -168,8 +174,10 @@ async def test_what_cannot_be_taken_back_is_named_and_the_rest_is_taken_back(sta
 
 @on_both_engines
 async def test_with_a_run_what_its_steps_carried_out_is_taken_back(stage: Stage, folder: Path) -> None:
-    await tried(stage, folder, SILVER + GOLD, runbook="outer")
+    ref = await tried(stage, folder, SILVER + GOLD + TELL, runbook="outer")
     assert [each.state for each in runs(stage)] == ["failed", "done"]
+    said = "It takes back inner: gold and inner: silver, last first. Cannot be taken back: inner: tell."
+    assert confirmed(stage, ref, "Undo") == said
     await do(stage, undo_run, UndoRun(1, 1), FAY)
     assert [each.state for each in runs(stage)] == ["undone", "undone"]
     assert tier(stage) == "none"
@@ -228,6 +236,8 @@ async def test_of_several_events_a_failure_takes_back_one_and_a_person_all(stage
 
     assert tiers() == {"re_1": "gold", "re_2": "none", "re_3": "gold"}
     assert (ended(stage)[0], runs(stage)[0].counts) == ("failed", {"done": 2, "failed": 1})
+    said = "It takes back write for each of 2 events, last first. Cannot be taken back: ask."
+    assert confirmed(stage, case.ref, "Undo") == said
     await do(stage, undo_run, UndoRun(1, 1), FAY)
     assert tiers() == {"re_1": "none", "re_2": "none", "re_3": "none"}
     assert ended(stage)[0] == "undone"

@@ -176,7 +176,7 @@ def _tell(tx: Tx, going: Going, case: Case, role: Role, until: datetime) -> None
         "runbook": going.runbook.title,
         "run": run.id,
         "requests": in_words(plan(tx, going)),
-        "lasting": cannot_be_undone(going.runbook),
+        "lasting": cannot_be_undone(going.runbook, going.policy.runbooks),
         "events": count_held(tx, going),
         "until": until.isoformat(),
     }

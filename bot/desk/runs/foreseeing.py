@@ -18,7 +18,6 @@ from bot.rules.foreseeing import Planned as Planned
 from bot.rules.foreseeing import View, foresee
 from runbooks.policy import Policy
 from runbooks.runbook import Runbook
-from runbooks.steps import KINDS
 from store.models import Case
 from store.run_models import Run
 
@@ -85,9 +84,3 @@ def in_words(planned: Sequence[Planned]) -> list[str]:
     more = len(planned) - MOST_WORDS
     lines = [f"{each.name}: {each.words}"[:LONGEST_WORDS] for each in planned[:MOST_WORDS]]
     return [*lines, f"and {more} more steps"] if more > 0 else lines
-
-
-def lasting(runbook: Runbook) -> list[str]:
-    """What of the runbook cannot be taken back, in words: `ask: POST /refunds/… to billing`."""
-    steps = [step for step in runbook.steps if step.undo is None and KINDS[step.kind].changes(step)]
-    return [f"{step.name}: {KINDS[step.kind].plainly(step)}"[:LONGEST_WORDS] for step in steps]

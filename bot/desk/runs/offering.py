@@ -87,7 +87,7 @@ def look_at_runbook(tx: Tx, command: LookAtRunbook) -> Offered:
         values=values,
         warning=warning,
         ahead=in_words(foreseen(tx.session, tx.policies, wanted, now=tx.now)),
-        lasting=cannot_be_undone(runbook),
+        lasting=cannot_be_undone(runbook, policy.runbooks),
         held=held,
         approvers=_approvers(tx, case, runbook),
         twice=may_be_twice(runbook, sent_again),

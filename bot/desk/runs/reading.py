@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import and_, bindparam, func, select
 from sqlmodel import Session, col
@@ -14,6 +14,8 @@ from runbooks.policy import Policy
 from runbooks.runbook import Runbook
 from store.run_models import Run, RunApproval, RunAttempt, RunStep
 
+FINISHED = ("done", "failed")
+MOST_UNDER = 20
 READ = 5
 """So many runs of a case are read for its card: those under way, and then the latest."""
 UNDER_WAY = frozenset({"held", "approving", "running", "proposed", "undoing"})
@@ -46,6 +48,12 @@ class RunSeen:
     policy: Policy
     steps: Mapping[int, RunStep] = field(default_factory=dict)
     approvals: Sequence[RunApproval] = ()
+    finished: Collection[tuple[int, str]] = ()
+    """Of one that is carried out for each of several events: the places that were finished for any of them, and how."""
+    events: int = 0
+    """For so many events it did something that can be taken back."""
+    under: Mapping[int, Sequence[RunSeen]] = field(default_factory=dict)
+    """The runs that its steps carried out, by their places."""
 
     @property
     def runbook(self) -> Runbook:
@@ -67,15 +75,36 @@ class RunSeen:
 
     @property
     def can_be_undone(self) -> list[str]:
-        """The names of the finished steps that say how they are taken back, last first."""
-        done = [at for at, row in self.steps.items() if row.state == "done" and self.runbook.steps[at].undo]
-        return [self.runbook.steps[at].name for at in sorted(done, reverse=True)]
+        """The names of the finished steps that say how they are taken back, last first; of a run that a step carried
+        out, those of its steps."""
+        names: list[str] = []
+        for at, state in reversed(self._finished()):
+            step = self.runbook.steps[at]
+            if step.undo and state == "done":
+                names.append(step.name)
+            elif not step.undo:
+                names += self._of_those_under(at, lambda child: child.can_be_undone)
+        return list(dict.fromkeys(names))
 
     @property
     def stays_done(self) -> list[str]:
         """The names of the finished steps that changed something and cannot be taken back."""
-        lasting = set(cannot_be_undone(self.runbook))
-        return [row.name for _, row in sorted(self.steps.items()) if row.state == "done" and row.name in lasting]
+        lasting, names = set(cannot_be_undone(self.runbook)), list[str]()
+        for at, state in self._finished():
+            name = self.runbook.steps[at].name
+            if at in self.under and name in lasting:
+                names += self._of_those_under(at, lambda child: child.stays_done)
+            elif state == "done" and name in lasting:
+                names.append(name)
+        return list(dict.fromkeys(names))
+
+    def _finished(self) -> list[tuple[int, str]]:
+        mine = {(at, row.state) for at, row in self.steps.items() if row.state in FINISHED}
+        return sorted(mine | set(self.finished))
+
+    def _of_those_under(self, at: int, names: Callable[[RunSeen], list[str]]) -> list[str]:
+        step = self.runbook.steps[at].name
+        return [f"{step}: {name}" for child in self.under.get(at, ()) for name in names(child)]
 
 
 def runs_of_case(session: Session, policies: Policies, case_id: int, *, most: int = READ) -> tuple[RunSeen, ...]:
@@ -100,7 +129,32 @@ def _seen(session: Session, policies: Policies, runs: Sequence[Run]) -> tuple[Ru
     approved = [run.id for run in runs if compiled[run.id].runbooks[run.runbook].approval]
     for approval in session.execute(_APPROVALS, {"ids": approved}).scalars() if approved else ():
         asked.setdefault(approval.run_id, []).append(approval)
-    return tuple(RunSeen(run, compiled[run.id], steps.get(run.id or 0, {}), asked.get(run.id or 0, ())) for run in runs)
+    seen = (RunSeen(run, compiled[run.id], steps.get(run.id or 0, {}), asked.get(run.id or 0, ())) for run in runs)
+    return tuple(_with_all(session, policies, each) for each in seen)
+
+
+_FINISHED = (
+    select(col(RunStep.position), col(RunStep.state), func.count(func.distinct(col(RunStep.item_id))))
+    .where(col(RunStep.run_id) == bindparam("id"), col(RunStep.state).in_(FINISHED))
+    .group_by(col(RunStep.position), col(RunStep.state))
+)
+_UNDER = select(Run).where(col(Run.parent_id) == bindparam("id")).order_by(col(Run.id).desc()).limit(bindparam("most"))
+
+
+def _with_all(session: Session, policies: Policies, seen: RunSeen) -> RunSeen:
+    """With what was done for events before, and by runs that its steps carried out: all that Undo would take back. Of
+    very many the latest are looked at, which have the same steps."""
+    if not any(step.run or step.undo for step in seen.runbook.steps):
+        return seen
+    found = list(session.execute(_FINISHED, {"id": seen.run.id})) if seen.run.upto_id is not None else []
+    taken = [count for at, state, count in found if seen.runbook.steps[at].run or state == "done"]
+    under: dict[int, list[RunSeen]] = {}
+    if any(step.run for step in seen.runbook.steps):
+        runs = list(session.execute(_UNDER, {"id": seen.run.id, "most": MOST_UNDER}).scalars())
+        for child in _seen(session, policies, runs):
+            under.setdefault(child.run.parent_position or 0, []).append(child)
+    finished = frozenset((at, state) for at, state, _ in found)
+    return replace(seen, finished=finished, events=max(taken, default=0), under=under)
 
 
 @dataclass(frozen=True, slots=True)

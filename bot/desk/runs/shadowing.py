@@ -40,7 +40,7 @@ def _tell(tx: Tx, going: Going, case: Case) -> None:
         "runbook": going.runbook.title,
         "run": going.run.id,
         "requests": in_words(plan(tx, going)),
-        "lasting": cannot_be_undone(going.runbook),
+        "lasting": cannot_be_undone(going.runbook, going.policy.runbooks),
     }
     in_thread(tx, case, What.RUN_PROPOSED, key=key, **facts)
     if asker := asker_of(going):

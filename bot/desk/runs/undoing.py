@@ -79,7 +79,7 @@ def _why_not(tx: Tx, going: Going) -> str:
     title = going.runbook.title
     if tried := not_undone(tx, going.run.id):
         return f"{title}: {', '.join(tried)} could not be taken back; nothing else is left to take back."
-    lasting = ", ".join(cannot_be_undone(going.runbook))
+    lasting = ", ".join(cannot_be_undone(going.runbook, going.policy.runbooks))
     said = f" Its runbook does not say how these are: {lasting}." if lasting else ""
     return f"Nothing that {title} did can be taken back.{said}"
 
