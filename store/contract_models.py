@@ -38,6 +38,7 @@ class Trigger(SQLModel, table=True):
         Index("triggers_by_arrival", "workflow", "received_at"),
         Index("triggers_of_case", "case_id", "event_id"),
         index_where("triggers_in_quarantine", "workflow", "event_id", where="state = 'quarantined'"),
+        index_where("triggers_held", "event_id", where="state = 'quarantined'"),
         index_where("triggers_of_drills", "workflow", "received_at", where="is_drill"),
         index_where(
             "triggers_astray",
@@ -145,6 +146,8 @@ class OutcomeCame(SQLModel, table=True):
         Index("outcomes_by_key", "key", "workflow", "id"),
         Index("outcomes_of_event", "event_id"),
         index_where("outcomes_kept", "state", "id", where="state IN ('early', 'unmatched')"),
+        index_where("outcomes_unlike_most", "state", "id", where="state <> 'matched'"),
+        Index("outcomes_of_workflow", "workflow", "id"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     workflow: str

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.desk import postmortems
+from bot.desk.findings import late_lately
 from bot.desk.health import connectors_now
 from bot.desk.reading import See, see
 from bot.rules.refusals import Refused
@@ -38,7 +39,9 @@ R = TypeVar("R")
 PAGE = 10
 LATE_FOR = timedelta(days=7)
 HOME_CASES = 8
-MACHINE_DETAIL = frozenset({"policy", "match_key", "text_digest", "response_digest", "message_ts"})
+MACHINE_DETAIL = frozenset(
+    {"policy", "match_digest", "title_digest", "subject_digest", "text_digest", "response_digest", "message_ts"}
+)
 """Of the audit entries, what only a program reads; `/v1/cases/{ref}/audit` has it."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 Listing = tuple[str, queues.Cases, Names]
@@ -144,7 +147,8 @@ def _home_facts(edge: Edge, session: Session, user: str, now: datetime) -> answe
     to_write = [(case, row.because, row.owed_at) for case, row in owed]
     systems = connectors_now(session, policy)
     late = queues.late(session, since=now - LATE_FOR)
-    return answers.HomeFacts(mine, roles, rows, late, known, held, to_write, systems)
+    overdue = late_lately(session, now)
+    return answers.HomeFacts(mine, roles, rows, late, known, held, to_write, systems, overdue)
 
 
 def looked_after(policy: Policy, roles: Collection[str]) -> list[str]:

@@ -37,6 +37,9 @@ def _retention() -> None:
     _partial("runs_of_item", "runs", ["item_id"], where="item_id IS NOT NULL")
     _partial("run_steps_with_evidence", "run_steps", ["ended_at"], where="response IS NOT NULL OR sealed IS NOT NULL")
     _partial("checks_with_evidence", "checks", ["at"], where="request IS NOT NULL")
+    _partial("triggers_held", "triggers", ["event_id"], where="state = 'quarantined'")
+    _partial("outcomes_unlike_most", "outcomes", ["state", "id"], where="state <> 'matched'")
+    op.create_index("outcomes_of_workflow", "outcomes", ["workflow", "id"])
 
 
 def _serving() -> None:
