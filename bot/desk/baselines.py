@@ -125,15 +125,18 @@ class DueBaseline:
     from_at: datetime
     due_at: datetime
     policy: Policy
+    until: datetime
+    """The end of the lease that it was claimed for."""
 
 
 def claim(tx: Tx, limit: int) -> list[DueBaseline]:
     """At most `limit` windows that have ended and that nobody else has; they are the caller's for one lease."""
     due = select(Baseline).where(*_may_be_claimed(tx.now)).order_by(col(Baseline.due_at)).limit(limit)
     rows = list(tx.session.execute(due.with_for_update(skip_locked=True)).scalars())
+    until = tx.now + LEASE
     for row in rows:
-        change(tx, row.workflow, row.kind, lease_until=tx.now + LEASE)
-    return [DueBaseline(row.workflow, row.kind, row.from_at, row.due_at, tx.policy) for row in rows]
+        change(tx, row.workflow, row.kind, lease_until=until)
+    return [DueBaseline(row.workflow, row.kind, row.from_at, row.due_at, tx.policy, until) for row in rows]
 
 
 def _may_be_claimed(now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -157,11 +160,14 @@ def next_due(session: Session) -> datetime | None:
 
 
 def claimed(tx: Tx, due: DueBaseline) -> tuple[Baseline, Rule] | None:
-    """The row, locked, and its rule; None: it is not as it was claimed, or the contract has another rule since."""
+    """The row, locked, and its rule; None: it is not as it was claimed, another process has taken it over, or the
+    contract has another rule since."""
     key = col(Baseline.workflow) == due.workflow, col(Baseline.kind) == due.kind
     row = tx.session.execute(select(Baseline).where(*key).with_for_update()).scalar_one_or_none()
     rule = rules(tx.policy).get((due.workflow, due.kind))
-    if row is None or rule is None or row.due_at != due.due_at or row.rule != rule.text:
+    if row is None or rule is None or row.rule != rule.text:
+        return None
+    if (row.due_at, row.lease_until) != (due.due_at, due.until):
         return None
     return row, rule
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from bot.desk import outages
+from bot.desk import outages, pace
 from bot.desk.announcing import placed
 from bot.desk.intake import Report, report_one
 from bot.desk.pages import owe_page_updates, page_updated
@@ -21,7 +21,7 @@ from bot.desk.telling import in_thread, page
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
 from bot.rules.fallback import next_try
-from bot.rules.pacing import Kind
+from bot.rules.pacing import Kind, buckets
 from bot.rules.saying import What
 from store.columns import Instant
 from store.models import Case, Owed
@@ -48,6 +48,8 @@ class Claimed:
     maybe_sent: bool
     created_at: datetime
     trace: str | None = None
+    lease_until: datetime | None = None
+    """From then on another process may have taken it over."""
 
 
 class Undelivered(Exception):
@@ -77,14 +79,9 @@ class Undelivered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClaimOwed:
-    """What may be claimed: `may_send(kind, channel)` is asked for each candidate, in their order, and takes the
-    tokens; `held` are the channels that cannot send now, `updates_held` says that no card can be updated. `among`:
-    only messages of these ids, which `find_owed` found."""
+    """What may be claimed: messages of these kinds. `among`: only those of these ids, which `find_owed` found."""
 
-    may_send: Callable[[Kind, str], bool]
     kinds: tuple[str, ...]
-    held: tuple[str, ...] = ()
-    updates_held: bool = False
     among: tuple[int, ...] | None = None
 
 
@@ -98,7 +95,8 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """A claimed message did not leave, or nobody knows."""
+    """A claimed message did not leave, or nobody knows. `holds`: until then, nothing else that takes from this bucket
+    leaves either."""
 
     message: Claimed
     because: str
@@ -106,22 +104,22 @@ class NotSent:
     unknown: bool
     again_at: datetime
     is_away: bool = False
+    holds: str | None = None
 
 
 def find_owed(session: Session, now: datetime, command: ClaimOwed) -> tuple[int, ...]:
     """The ids of what a claim would look at. With many messages waiting for their channels this takes a while, so it
     is asked beside the writers."""
-    return tuple(row.id for row in _candidates(session, now, command, lock=False))
+    return tuple(row.id for row in _candidates(session, now, command, pace.empty(session, now)))
 
 
 def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
     """Takes messages that are due for one lease, pages first and edits of pages last. One at a time for each case and
-    channel, in their order; a message whose sender did not come back within its lease is taken over as perhaps sent."""
-    chosen = [
-        row
-        for row in _candidates(tx.session, tx.now, command, lock=True)
-        if command.may_send(_cost(row.kind, is_update=row.card_ts is not None), row.channel)
-    ]
+    channel, in their order, as far as Slack's limits have room; a message whose sender did not come back within its
+    lease is taken over as perhaps sent."""
+    candidates = _candidates(tx.session, tx.now, command, None)
+    may = pace.take(tx, [_buckets(row) for row in candidates])
+    chosen = [row for row, may_leave in zip(candidates, may, strict=True) if may_leave]
     if chosen:
         ids = [row.id for row in chosen]
         taken = (
@@ -130,7 +128,11 @@ def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
             .values(state="sending", attempts=col(Owed.attempts) + 1, lease_until=tx.now + CLAIM_LEASE)
         )
         tx.session.execute(taken.execution_options(synchronize_session=False))
-    return [_claimed(row) for row in chosen]
+    return [_claimed(row, tx.now + CLAIM_LEASE) for row in chosen]
+
+
+def _buckets(row: Any) -> tuple[str, ...]:
+    return buckets(_cost(row.kind, is_update=row.card_ts is not None), row.channel)
 
 
 def _cost(kind: str, *, is_update: bool) -> Kind:
@@ -139,7 +141,7 @@ def _cost(kind: str, *, is_update: bool) -> Kind:
     return Kind.UPDATE if kind == "page_update" or (kind == "card" and is_update) else Kind.POST
 
 
-def _claimed(row: Any) -> Claimed:
+def _claimed(row: Any, lease_until: datetime) -> Claimed:
     return Claimed(
         row.id,
         row.kind,
@@ -151,12 +153,16 @@ def _claimed(row: Any) -> Claimed:
         row.maybe_sent or row.state == "sending",
         row.created_at,
         row.trace,
+        lease_until,
     )
 
 
-def _candidates(session: Session, now: datetime, command: ClaimOwed, *, lock: bool) -> Sequence[Any]:
-    given = {"now": now, "kinds": command.kinds, "held": command.held, "among": command.among}
-    wanted = _wanted(bool(command.held), command.updates_held, command.among is not None, lock)
+def _candidates(session: Session, now: datetime, command: ClaimOwed, empty: pace.Empty | None) -> Sequence[Any]:
+    """What is due, in its order: but for what the `empty` buckets keep, or else locked."""
+    held = (empty and empty.channels) or None
+    given = {"now": now, "kinds": command.kinds, "held": held, "among": command.among}
+    updates_held = empty is not None and empty.has_updates
+    wanted = _wanted(held is not None, updates_held, command.among is not None, empty is None)
     return session.execute(wanted, {name: value for name, value in given.items() if value is not None}).all()
 
 
@@ -207,8 +213,9 @@ def _waiting() -> Any:
 
 def sent(tx: Tx, command: Sent) -> datetime | None:
     """The message left. A card's place is kept on its case, so that it is edited from then on; a page is on record. If
-    the case changed while a page of it was sent or edited, that is owed an edit. Since when Slack was away, if it is
-    back by this."""
+    the case changed while a page of it was sent or edited, that is owed an edit. Where another process took the message
+    over, nothing of this counts; a card that may have been drawn over with an older one is drawn once more. Since when
+    Slack was away, if it is back by this."""
     message, way = command.message, command.result.get("fallback")
     mine = update(Owed).where(
         col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts
@@ -216,6 +223,8 @@ def sent(tx: Tx, command: Sent) -> datetime | None:
     values = {"state": "sent", "sent_at": tx.now, "result": dict(command.result), "lease_until": None}
     back = None if way else outages.over(tx, outages.SLACK)
     if not tx.session.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]
+        if message.kind == "card" and message.case_id is not None:
+            tx.owe_card(message.case_id, message.channel)
         return back
     is_placed = message.kind == "card" and _keep_place(tx, message, command.result)
     if message.kind == "proposal":
@@ -269,6 +278,8 @@ def not_sent(tx: Tx, command: NotSent) -> bool:
         "result": {"because": command.because},
     }
     changed = tx.session.execute(update(Owed).where(*mine).values(**values)).rowcount  # type: ignore[attr-defined]
+    if command.holds:
+        pace.hold(tx, command.holds, command.again_at)
     if changed and command.permanent:
         _dead_letter(tx, message, command.because)
     return away_since == tx.now

@@ -13,13 +13,13 @@ from sqlmodel import Session
 
 from bot import tracing
 from bot.clock import Clock
-from bot.desk import outbox
+from bot.desk import outbox, pace
 from bot.desk.desk import Desk
 from bot.desk.outbox import Claimed, ClaimOwed, NotSent, Sent, Undelivered
 from bot.jobs.flights import STOPS_WITHIN
 from bot.logs import bound
 from bot.rules.actors import SYSTEM
-from bot.rules.pacing import Bucket, Kind, Limit, buckets, pause
+from bot.rules.pacing import pause
 
 log = logging.getLogger(__name__)
 
@@ -27,53 +27,6 @@ Sender = Callable[[Claimed], Awaitable[Mapping[str, Any]]]
 MOST_AT_ONCE = 64
 SENDER_TIMEOUT = 20.0
 """Seconds that a sender may take; less than the lease, so that nobody takes over while it still sends."""
-
-
-class Pace:
-    """The buckets of this process, and what it was told to wait for."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._buckets: dict[str, Bucket] = {}
-        self._held: dict[str, datetime] = {}
-
-    def may_send(self, kind: Kind, channel: str) -> bool:
-        """Whether a message of this kind may leave for this channel now; if so, its tokens are taken."""
-        now = self._clock.now()
-        wanted = {name: self._bucket(name, limit, now) for name, limit in buckets(kind, channel)}
-        if any(self._free_at(name, bucket) > now for name, bucket in wanted.items()):
-            return False
-        for name, bucket in wanted.items():
-            self._buckets[name] = bucket.spent(now)
-        return True
-
-    def hold(self, name: str, until: datetime) -> None:
-        """Nothing takes a token from this bucket before `until`."""
-        self._held[name] = max(until, self._held.get(name, until))
-
-    def held(self) -> tuple[tuple[str, ...], bool]:
-        """The channels without a token now, and whether updates are without one. Full buckets are forgotten."""
-        now = self._clock.now()
-        self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.full_at > now}
-        self._held = {name: until for name, until in self._held.items() if until > now}
-        empty = self._empty(now)
-        channels = tuple(name.removeprefix("channel:") for name in empty if name.startswith("channel:"))
-        return channels, "updates" in empty
-
-    def next_free_at(self) -> datetime | None:
-        """When the first of what is held back may go on; None: nothing is."""
-        empty = self._empty(self._clock.now())
-        return min(empty.values(), default=None)
-
-    def _empty(self, now: datetime) -> dict[str, datetime]:
-        times = {name: self._free_at(name, bucket) for name, bucket in self._buckets.items()} | self._held
-        return {name: at for name, at in times.items() if at > now}
-
-    def _bucket(self, name: str, limit: Limit, now: datetime) -> Bucket:
-        return self._buckets.get(name) or Bucket(limit, now)
-
-    def _free_at(self, name: str, bucket: Bucket) -> datetime:
-        return max(bucket.free_at(), self._held.get(name, bucket.free_at()))
 
 
 class Outbox:
@@ -84,7 +37,6 @@ class Outbox:
         self._clock = clock
         self._senders = senders
         self._kinds = tuple(senders)
-        self._pace = Pace(clock)
         self._flying: set[asyncio.Task[None]] = set()
 
     async def tick(self) -> int:
@@ -115,14 +67,14 @@ class Outbox:
     def next_due(self, session: Session) -> datetime | None:
         """When there may be something to send again."""
         due = outbox.next_due(session, kinds=self._kinds) if self._kinds else None
-        free = self._pace.next_free_at()
-        return due if due is None or free is None or due > self._clock.now() else free
+        now = self._clock.now()
+        free = min(pace.empty(session, now).until.values(), default=None)
+        return due if due is None or free is None or due > now else free
 
     async def _claim(self) -> list[Claimed]:
         if not self._kinds:
             return []
-        held, updates_held = self._pace.held()
-        command = ClaimOwed(self._pace.may_send, self._kinds, held, updates_held)
+        command = ClaimOwed(self._kinds)
         now = self._clock.now()
         found = await self._desk.read(lambda session: outbox.find_owed(session, now, command))
         if not found:
@@ -155,8 +107,6 @@ class Outbox:
     async def _put_back(self, message: Claimed, fault: Undelivered) -> None:
         wait = fault.retry_after or pause(message.attempts)
         again_at = self._clock.now() + wait
-        if fault.retry_after:
-            self._hold(message, fault.scope, again_at)
         log.warning(
             "a message was not sent",
             extra={
@@ -166,14 +116,16 @@ class Outbox:
                 "permanent": fault.permanent,
             },
         )
-        command = NotSent(message, fault.because, fault.permanent, fault.unknown, again_at, fault.is_away)
+        holds = _held_back(message, fault.scope) if fault.retry_after else None
+        command = NotSent(message, fault.because, fault.permanent, fault.unknown, again_at, fault.is_away, holds)
         if await self._desk.run(outbox.not_sent, command, actor=SYSTEM):
             log.error("Slack is away: what is owed waits for it", extra={"because": fault.because})
 
-    def _hold(self, message: Claimed, scope: str, until: datetime) -> None:
-        if scope == "channel":
-            self._pace.hold(f"channel:{message.channel}", until)
-        elif scope == "kind":
-            self._pace.hold(
-                {"card": "updates", "page_update": "updates", "page": "pages"}.get(message.kind, "posts"), until
-            )
+
+def _held_back(message: Claimed, scope: str) -> str | None:
+    """The bucket that Slack's answer to this message is about."""
+    if scope == "channel":
+        return f"channel:{message.channel}"
+    if scope == "kind":
+        return {"card": "updates", "page_update": "updates", "page": "pages"}.get(message.kind, "posts")
+    return None

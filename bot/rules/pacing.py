@@ -5,7 +5,6 @@ minute per workspace; chat.update is tier 3, fifty a minute for the whole worksp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,13 +51,19 @@ class Bucket:
         return Bucket(self.limit, max(self.full_at, now) + self.limit.every)
 
 
-def buckets(kind: Kind, channel: str) -> Iterator[tuple[str, Limit]]:
-    """The buckets that a message takes a token from, by name."""
+def buckets(kind: Kind, channel: str) -> tuple[str, ...]:
+    """The names of the buckets that a message takes a token from."""
     if kind is Kind.UPDATE:
-        yield "updates", UPDATES
-        return
-    yield f"channel:{channel}", CHANNEL
-    yield ("pages", PAGES) if kind is Kind.PAGE else ("posts", POSTS)
+        return ("updates",)
+    return f"channel:{channel}", "pages" if kind is Kind.PAGE else "posts"
+
+
+def limit_of(name: str) -> Limit:
+    """The limit of a bucket."""
+    return _LIMITS[name.partition(":")[0]]
+
+
+_LIMITS = {"channel": CHANNEL, "updates": UPDATES, "posts": POSTS, "pages": PAGES}
 
 
 def pause(attempts: int) -> timedelta:

@@ -110,6 +110,7 @@ class _Sending:
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
         reader = str(owed.payload["reader"])
         drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=reader, asked=asked)
+        self._check_is_mine(owed)
         try:
             await self._update(owed.channel, str(owed.payload["ts"]), drawn)
         except (SlackApiError, Undelivered) as fault:
@@ -142,6 +143,12 @@ class _Sending:
     async def _proposal(self, owed: Claimed) -> ProposalFacts:
         policies, number = self.context.policies, int(owed.payload["proposal"])
         return await self.context.desk.read(lambda session: proposal_facts(session, policies, number, message=owed.id))
+
+    def _check_is_mine(self, owed: Claimed) -> None:
+        """To be asked right before something leaves. A process that stood still for longer than its lease must not say
+        what another one has said, or draw over what it drew."""
+        if owed.lease_until is not None and self.context.clock.now() >= owed.lease_until:
+            raise Undelivered("its lease ran out before it was sent")
 
     async def _facts(self, owed: Claimed) -> CardFacts:
         case_id, now, named = _case_id(owed), self.context.clock.now(), people_in(owed.payload)
@@ -181,6 +188,7 @@ class _Sending:
 
     async def _put(self, owed: Claimed, post: _Post, ts: str | None) -> Mapping[str, Any]:
         """Edits the message that is there; posts it where none is, or where it can be edited no more."""
+        self._check_is_mine(owed)
         if ts is not None:
             try:
                 return await self._update(post.channel, ts, post.drawn)
@@ -195,6 +203,7 @@ class _Sending:
             return found
 
         async def call(blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
+            self._check_is_mine(owed)
             return await self._post_once(post, blocks)
 
         try:

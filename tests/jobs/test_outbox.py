@@ -17,11 +17,23 @@ from bot.desk import intake
 from bot.desk.desk import Desk
 from bot.desk.intake import Report
 from bot.desk.once import Submission
-from bot.desk.outbox import CLAIM_LEASE, Claimed, ClaimOwed, Undelivered, claim_owed
+from bot.desk.outbox import (
+    CLAIM_LEASE,
+    Claimed,
+    ClaimOwed,
+    NotSent,
+    Sent,
+    Undelivered,
+    claim_owed,
+    not_sent,
+    sent,
+)
+from bot.desk.policies import Policies
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.jobs.outbox import Outbox
 from bot.rules.actors import SYSTEM, source
+from bot.rules.pacing import CHANNEL
 from bot.rules.saying import What
 from store.models import Case, Owed
 
@@ -169,11 +181,55 @@ async def test_a_storm_in_one_channel_leaves_at_its_pace_and_pages_do_not_wait(
     assert post.kinds.count("card") == 31
 
 
+async def test_a_channel_has_one_budget_for_all_replicas(
+    desk: Desk, clock: MovableClock, outbox: Outbox, post: Post
+) -> None:
+    other = Outbox(Desk(desk.database, clock, Policies()), clock, dict.fromkeys(KINDS, post))
+    for number in range(12):
+        await opened(desk, f"Failure {number}")
+    await asyncio.gather(outbox.drain(), other.drain())
+    assert len(post.sent) == CHANNEL.burst
+    for _ in range(3):
+        clock.advance(CHANNEL.every)
+        await asyncio.gather(outbox.drain(), other.drain())
+    assert len(post.sent) == CHANNEL.burst + 3
+
+
+async def test_what_one_replica_is_told_to_wait_for_all_wait_for(
+    desk: Desk, clock: MovableClock, outbox: Outbox, post: Post
+) -> None:
+    other = Outbox(Desk(desk.database, clock, Policies()), clock, dict.fromkeys(KINDS, post))
+    await opened(desk, "First")
+    post.faults = [Undelivered("ratelimited", retry_after=timedelta(seconds=30), scope="channel")]
+    await outbox.drain()
+    await opened(desk, "Second")
+    await other.drain()
+    assert post.sent == []
+    clock.advance(timedelta(seconds=31))
+    await other.drain()
+    assert len(post.sent) == 2
+
+
+async def test_who_comes_back_after_another_has_taken_over_changes_nothing(
+    desk: Desk, clock: MovableClock, outbox: Outbox, post: Post
+) -> None:
+    case_id = await opened(desk)
+    [stopped] = await desk.run(claim_owed, ClaimOwed(KINDS), actor=SYSTEM)
+    clock.advance(CLAIM_LEASE)
+    await outbox.drain()
+    await desk.run(sent, Sent(stopped, {"channel": "C0ELSEWHERE", "ts": "9.9"}), actor=SYSTEM)
+    await desk.run(not_sent, NotSent(stopped, "late", True, False, clock.now()), actor=SYSTEM)
+    case = await desk.read(lambda session: session.get_one(Case, case_id))
+    assert (case.channel, case.card_ts) == ("C0BILLING", "1.1")
+    await later(outbox, desk, seconds=60)
+    assert [message.kind for message in post.sent] == ["card", "card"]  # drawn once more: it may have been drawn over
+
+
 async def test_what_was_being_sent_when_the_process_died_is_sent_as_perhaps_sent(
     desk: Desk, clock: MovableClock, outbox: Outbox, post: Post
 ) -> None:
     await opened(desk)
-    [dying] = await desk.run(claim_owed, ClaimOwed(lambda *_: True, KINDS), actor=SYSTEM)
+    [dying] = await desk.run(claim_owed, ClaimOwed(KINDS), actor=SYSTEM)
     await outbox.drain()
     assert post.sent == []
     clock.advance(CLAIM_LEASE)
@@ -186,12 +242,12 @@ async def test_what_may_have_left_before_a_death_may_have_left_after_tries_that_
     desk: Desk, clock: MovableClock, outbox: Outbox, post: Post
 ) -> None:
     await opened(desk)
-    await desk.run(claim_owed, ClaimOwed(lambda *_: True, KINDS), actor=SYSTEM)
+    await desk.run(claim_owed, ClaimOwed(KINDS), actor=SYSTEM)
     clock.advance(CLAIM_LEASE)
     post.faults = [Undelivered("service_unavailable")]
     await outbox.drain()
     clock.advance(CLAIM_LEASE)
-    [dying] = await desk.run(claim_owed, ClaimOwed(lambda *_: True, KINDS), actor=SYSTEM)
+    [dying] = await desk.run(claim_owed, ClaimOwed(KINDS), actor=SYSTEM)
     clock.advance(CLAIM_LEASE)
     await outbox.drain()
     assert dying.maybe_sent

@@ -184,3 +184,11 @@ def _without_card(tx: Any, case_id: int) -> Case:
     case: Case = tx.session.get_one(Case, case_id)
     change(tx.session, case, card_ts=None, thread_ts=None)
     return case
+
+
+async def test_who_stood_still_for_longer_than_the_lease_sends_nothing(world: World) -> None:
+    case = await world.opened()
+    before = len(world.slack.thread(REVOPS, case.card_ts or ""))
+    late = claimed(case, lease_until=world.context.clock.now())
+    assert not (await fails(world, late)).unknown
+    assert len(world.slack.thread(REVOPS, case.card_ts or "")) == before

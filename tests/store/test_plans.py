@@ -109,8 +109,8 @@ def the_case(session: Session) -> Case:
     return session.get_one(Case, ROWS)
 
 
-def owed(may_send: bool = True) -> outbox.ClaimOwed:
-    return outbox.ClaimOwed(lambda kind, channel: may_send, KINDS)
+def owed() -> outbox.ClaimOwed:
+    return outbox.ClaimOwed(KINDS)
 
 
 def claimed(number: int) -> outbox.Claimed:
