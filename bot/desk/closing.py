@@ -293,6 +293,17 @@ def stop(tx: Tx, going: Ongoing) -> None:
     _go_back(tx, going, row)
 
 
+def withdraw_confirmation(tx: Tx, case: Case) -> None:
+    """What was to be confirmed as fixed is taken back: nobody is asked for it any more."""
+    row = last_closing(tx.session, case.id)
+    if row is not None and row.state == "refused" and not _has_failed(results(tx.session, row.id or 0)):
+        _decided(tx, row, "withdrawn")
+
+
+def _has_failed(checks: Sequence[Check]) -> bool:
+    return any(check.state in ("failed", "unknown") for check in checks)
+
+
 # --- in spite of a check
 
 

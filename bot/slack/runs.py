@@ -67,6 +67,7 @@ CAUSES = {
     "on_open": "started when the case was opened",
     "on_close": "started when the case was closed",
     "delivery": "delivers its event",
+    "step": "carried out by a step",
 }
 UNDERSTOOD = frozenset({"all its steps are done", "what it did is taken back"})
 """Why a run ended, where that is what its state says already."""

@@ -20,6 +20,7 @@ from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage, moment
 from tests.stories.test_events import send
 from tests.stories.test_runs import runs, steps
+from tests.stories.test_undo import SILVER
 
 DUE = {
     "account_id": "acc-1",
@@ -150,6 +151,7 @@ async def test_a_close_that_is_refused_when_the_fix_is_over_leaves_somebody_wait
 
 async def test_what_a_person_has_to_confirm_goes_to_the_owner(empty_stage: Stage, folder: Path) -> None:
     in_folder(folder, CONTRACT, "for: [delivery_failed, missed]", "for: [delivery_failed, missed, outcome_missing]")
+    in_folder(folder, Path("runbooks") / "resend-if-missing.yml", "steps:\n", f"steps:\n{SILVER}")
     await empty_stage.start()
     ref = await empty_stage.report(**SILENT)
     await outcome(empty_stage)
@@ -157,6 +159,10 @@ async def test_what_a_person_has_to_confirm_goes_to_the_owner(empty_stage: Stage
     assert (case.state, case.route) == ("queued", "on_call")
     assert "fixed, please confirm" in empty_stage.dms(BEN)[-1]
     assert case.acknowledge_due_at == MONDAY + timedelta(hours=2)
+    assert "Fixed, please confirm" in empty_stage.card(ref).shown
+    await empty_stage.press(BEN, "Undo", on=ref)
+    assert "was taken back" in empty_stage.card(ref).shown
+    assert "Fixed, please confirm" not in empty_stage.card(ref).shown
 
 
 @on_both_engines

@@ -130,7 +130,7 @@ async def test_only_whom_its_runbook_allows_may_say(stage: Stage) -> None:
 async def test_on_a_closed_case_it_is_not_carried_out(stage: Stage) -> None:
     ref = await proposed(stage)
     await stage.type(FAY, f"/case fail {ref} the customer withdrew it", channel="C0BILLING")
-    assert "Reopen it with a reason first" in await refused(stage, do_it, DoIt(1, 1), FAY)
+    assert "C-1 was closed before anybody answered" in await refused(stage, do_it, DoIt(1, 1), FAY)
     assert len(requests(stage)) == 1
 
 

@@ -67,6 +67,28 @@ async def test_a_proposal_that_is_not_wanted_takes_a_reason(empty_stage: Stage, 
 
 
 @on_both_engines
+async def test_a_proposal_that_nobody_answered_ends_with_its_case(empty_stage: Stage, folder: Path) -> None:
+    stage = empty_stage
+    ref = await pressed(stage, folder, SILVER, SHADOW)
+    await stage.type(FAY, f"/case fail {ref} nobody can help here", channel="C0BILLING")
+    said = "was refused: C-1 was closed before anybody answered"
+    assert [(run.state, said.endswith(run.because)) for run in runs(stage)] == [("declined", True)]
+    assert said in stage.card(ref).shown
+    assert not {"Do it", "Not this…"} & {*stage.card(ref).buttons, *message(stage, FAY, "The try-it").buttons}
+
+
+async def test_what_a_step_proposes_is_on_the_card_as_well(empty_stage: Stage, folder: Path) -> None:
+    stage = empty_stage
+    book(folder, "inner", SILVER, "mode: shadow")
+    ref = await pressed(stage, folder, "  - {name: send, run: inner}\n")
+    assert ":bulb: *The inner* proposes this and waits for a yes" in stage.card(ref).shown
+    await stage.press(FAY, "Do it", on=ref)
+    assert tier(stage) == "silver"
+    assert [run.state for run in runs(stage)] == ["done", "done"]
+    assert "The inner" not in stage.card(ref).shown
+
+
+@on_both_engines
 async def test_what_was_done_is_taken_back_at_a_click_that_says_what_stays(empty_stage: Stage, folder: Path) -> None:
     stage = empty_stage
     ref = await pressed(stage, folder, SILVER + TELL)

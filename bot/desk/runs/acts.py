@@ -238,6 +238,14 @@ def _nothing(tx: Tx, going: Going, position: int) -> Found:
     return None
 
 
+def _ask_in_vain(tx: Tx, going: Going, position: int) -> Found:
+    """Nobody can say yes any more on a case that was closed."""
+    case = going.case
+    if case is None or case.is_open or going.run.cause == "on_close":
+        return None
+    return False, f"{case.ref} was closed before anybody answered", None
+
+
 def _wait_for(tx: Tx, going: Going, position: int) -> Found:
     wait = going.step(position).wait_for
     assert wait
@@ -254,6 +262,7 @@ def _child(tx: Tx, going: Going, position: int) -> Found:
 
 
 _LOOK: Mapping[str, Callable[[Tx, Going, int], Found]] = {
+    "ask": _ask_in_vain,
     "wait_for": _wait_for,
     "run": _child,
     "replay": sent,

@@ -22,6 +22,12 @@ _FIXING = (
     .where(_RUNS.c.ended_at.is_(None))
 )
 _LOOKS_AGAIN = _FIXING.where(_RUNS.c.lease_until.is_(None)).values(due_at=bindparam("_now", type_=Instant))
+_ASKS_IN_VAIN = (
+    update(_RUNS)
+    .where(_RUNS.c.case_id.in_(bindparam("_ids", expanding=True)), _RUNS.c.state.in_(("approving", "proposed")))
+    .where(_RUNS.c.cause != "on_close")
+    .values(due_at=bindparam("_now", type_=Instant))
+)
 _OVERTAKEN = _FIXING.values(overtaken_by=bindparam("_by"))
 
 
@@ -36,7 +42,8 @@ def at_opening(tx: Tx, workflow: str, case_id: int, event_id: int | None) -> lis
 
 
 def closed(tx: Tx, cases: Iterable[Case]) -> None:
-    """These cases are closed: what their contracts want at closing is owed, and what tried to fix them stops."""
+    """These cases are closed: what their contracts want at closing is owed, and what tried to fix them stops, and
+    so does what waits for a yes."""
     rows: list[dict[str, Any]] = []
     ids = []
     for case in cases:
@@ -49,6 +56,7 @@ def closed(tx: Tx, cases: Iterable[Case]) -> None:
     owe(tx, rows)
     if ids:
         tx.session.connection().execute(_LOOKS_AGAIN, {"_ids": ids, "_now": tx.now})
+        tx.session.connection().execute(_ASKS_IN_VAIN, {"_ids": ids, "_now": tx.now})
 
 
 def overtake(tx: Tx, case: Case, by: str) -> None:

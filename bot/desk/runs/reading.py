@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlmodel import Session, col
 
 from bot.desk.policies import Policies
@@ -15,13 +15,15 @@ from runbooks.runbook import Runbook
 from store.run_models import Run, RunApproval, RunAttempt, RunStep
 
 FINISHED = ("done", "failed")
+ASKING = ("approving", "proposed")
 MOST_UNDER = 20
 READ = 5
 """So many runs of a case are read for its card: those under way, and then the latest."""
 UNDER_WAY = frozenset({"held", "approving", "running", "proposed", "undoing"})
 _OF_CASE = (
     select(Run)
-    .where(col(Run.case_id) == bindparam("case_id"), col(Run.parent_id).is_(None))
+    .where(col(Run.case_id) == bindparam("case_id"))
+    .where(or_(col(Run.parent_id).is_(None), col(Run.state).in_(ASKING)))
     .order_by(col(Run.ended_at).is_not(None), col(Run.id).desc())
     .limit(bindparam("most"))
 )
@@ -108,8 +110,8 @@ class RunSeen:
 
 
 def runs_of_case(session: Session, policies: Policies, case_id: int, *, most: int = READ) -> tuple[RunSeen, ...]:
-    """The runs of a case that nobody's step began, in their order; where there are more than `most`, those under way
-    and the latest. A case without runs takes one look into an index."""
+    """The runs of a case that nobody's step began, in their order, and all that wait for a yes; where there are more
+    than `most`, those under way and the latest. A case without runs takes one look into an index."""
     runs = list(session.execute(_OF_CASE, {"case_id": case_id, "most": most}).scalars())
     return _seen(session, policies, sorted(runs, key=lambda run: run.id or 0)) if runs else ()
 

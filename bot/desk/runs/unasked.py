@@ -22,11 +22,14 @@ NEVER_BEGAN = "its time ran out before it could begin"
 
 
 def overtaken(tx: Tx, going: Going) -> Over | None:
-    """How an auto-fix, or what a step of it carries out, ends that is not to go on: its case was closed, what the case
-    is about is over, or its time ran out while it was held. None: it goes on."""
+    """How a run ends that is not to go on. A proposal that nobody answered ends with its case; an auto-fix, or what a
+    step of it carries out, where its case was closed, what that is about is over, or its time ran out while it was
+    held. None: it goes on."""
     run, case = going.run, going.case
     if run.state == "undoing" or case is None:
         return None
+    if run.state == "proposed" and not case.is_open and run.cause != "on_close":
+        return Over(End.DECLINED, f"{case.ref} was closed before anybody answered")
     first = first_of(tx, run)
     if first.cause != "auto_fix":
         return None

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bot.desk.acting import begin, check_right, finish, name_of
+from bot.desk.closing import withdraw_confirmation
 from bot.desk.commands import OnCase, Outcome
 from bot.desk.runs.calling import record
 from bot.desk.runs.chosen import check_may_steer, check_open, chosen, is_over
@@ -50,6 +51,7 @@ def undo_run(tx: Tx, command: UndoRun) -> Outcome:
     check_right(tx, acting.case, going.runbook.allow)
     _check_can(tx, acting.case, going)
     take_back(tx, going, by=tx.actor.id)
+    withdraw_confirmation(tx, acting.case)
     record(tx, going, "run.undo_asked")
     save(tx, going)
     return finish(tx, acting, What.RUN_UNDOING, _facts(tx, going))
