@@ -16,6 +16,7 @@ from bot.desk.joining import Joining
 from bot.desk.policies import Policies
 from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM, Actor
+from bot.rules.pressure import Load
 from bot.rules.refusals import Refused
 from store.database import Database
 from store.together import savepoint
@@ -70,6 +71,12 @@ class Desk:
     async def read(self, query: Callable[[Session], R]) -> R:
         """The result of `query(session)` on a snapshot; it takes no part in writing."""
         return await asyncio.wrap_future(self.database.read(query))
+
+    def load(self) -> Load:
+        """What was handed to `run_joined` and waits for its commit: all of it, and the longest wait."""
+        now = asyncio.get_running_loop().time()
+        loads = [joining.load(now) for joining in self._joined.values()]
+        return Load(sum(each.waiting for each in loads), max((each.waited for each in loads), default=0.0))
 
     def _tell_when(self, written: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
         """Nobody waits for the result any more, but it is committed all the same, and what it owes has to leave."""

@@ -13,11 +13,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from bot.rules.pressure import Load
 from store.database import CommitUnknown
 
 C = TypeVar("C", bound=Sized)
 R = TypeVar("R")
-Waiter = tuple[C, "asyncio.Future[R]"]
+Waiter = tuple[C, "asyncio.Future[R]", float]
+"""A command, its answer, and when it came by the event loop's time."""
 
 ENOUGH = 500
 """A batch is closed by the command that makes it so large, in what its commands bring (`len`)."""
@@ -32,12 +34,21 @@ class Joining(Generic[C, R]):
         self._on_commit = on_commit
         self._waiting: deque[Waiter[C, R]] = deque()
         self._is_busy = False
+        self._brought = 0
+        self._under_way_since: float | None = None
+
+    def load(self, now: float) -> Load:
+        """What waits for its commit, and for how long the first of it has."""
+        waiting = self._waiting[0][2] if self._waiting else now
+        since = waiting if self._under_way_since is None else self._under_way_since
+        return Load(self._brought, now - since)
 
     async def run(self, command: C) -> R:
         """The command's result, after its commit."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
-        self._waiting.append((command, answer))
+        self._waiting.append((command, answer, loop.time()))
+        self._brought += len(command)
         if not self._is_busy:
             self._is_busy = True
             loop.call_soon(self._next_batch, loop)
@@ -50,15 +61,17 @@ class Joining(Generic[C, R]):
             batch.append(self._waiting.popleft())
             brought += len(batch[-1][0])
         self._is_busy = bool(batch)
+        self._under_way_since = batch[0][2] if batch else None
         if batch:
             self._hand_over(loop, batch)
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop, batch: list[Waiter[C, R]]) -> None:
         try:
-            written = self._write([command for command, _ in batch])
+            written = self._write([command for command, _, _ in batch])
         except RuntimeError as closed:
             _fail(batch, closed)
             self._is_busy = False
+            self._done(batch)
             return
 
         def settle(done: Future[Sequence[R]]) -> None:
@@ -72,7 +85,7 @@ class Joining(Generic[C, R]):
         fault = done.exception()
         if fault is None:
             self._on_commit()
-            for (_, answer), result in zip(batch, done.result(), strict=True):
+            for (_, answer, _), result in zip(batch, done.result(), strict=True):
                 if not answer.done():
                     answer.set_result(result)
         elif len(batch) == 1 or isinstance(fault, CommitUnknown):
@@ -81,10 +94,14 @@ class Joining(Generic[C, R]):
             for each in batch:
                 self._hand_over(loop, [each])
             return
+        self._done(batch)
         loop.call_soon(self._next_batch, loop)
+
+    def _done(self, batch: Sequence[Waiter[C, R]]) -> None:
+        self._brought -= sum(len(command) for command, _, _ in batch)
 
 
 def _fail(batch: Sequence[Waiter[C, R]], fault: BaseException) -> None:
-    for _, answer in batch:
+    for _, answer, _ in batch:
         if not answer.done():
             answer.set_exception(fault)

@@ -13,7 +13,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bot import tracing
 from bot.context import Context
+from bot.desk.desk import Desk
 from bot.logs import bound
+from bot.rules.pressure import come_back
 from bot.web.answers import answer
 from bot.web.bodies import MAX_BYTES
 from bot.web.cases import CasesOut
@@ -48,7 +50,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     database keeps the service from working."""
     gate = Gate(context.policies, environment, context.clock)
     health = Health(context, reasons)
-    app = web.Application(middlewares=[_telling_problems(health)], client_max_size=MAX_BYTES)
+    app = web.Application(middlewares=[_telling_problems(health, context.desk)], client_max_size=MAX_BYTES)
     app.router.add_post("/v1/exceptions", ExceptionsIn(context, gate).post)
     app.router.add_post("/v1/events/{workflow}", EventsIn(context, gate).post)
     outcomes = Outcomes(context, gate)
@@ -80,14 +82,14 @@ def _constant(document: Mapping[str, Any]) -> Handler:
     return give
 
 
-def _telling_problems(health: Health) -> Middleware:
+def _telling_problems(health: Health, desk: Desk) -> Middleware:
     """Every error is a problem, and no fault shows its inside: its reference is in the log."""
 
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         number = new_key()[:16]
         with bound(request=number):
-            response = await _traced(request, handler, number)
+            response = await _traced(request, handler, number, desk)
         health.count(request, response.status)
         response.headers["X-Request-Id"] = number
         for name, value in HEADERS.items():
@@ -97,20 +99,22 @@ def _telling_problems(health: Health) -> Middleware:
     return tell
 
 
-async def _traced(request: web.Request, handler: Handler, number: str) -> web.StreamResponse:
+async def _traced(request: web.Request, handler: Handler, number: str, desk: Desk) -> web.StreamResponse:
     """Of what is taken in, a trace: that of the sender goes on, where it has one."""
     resource = request.match_info.route.resource
     if request.method != "POST" or resource is None:
-        return await _answered(request, handler)
+        return await _answered(request, handler, desk)
     within, of = request.headers.get("traceparent"), {"method": request.method, "route": resource.canonical}
     with tracing.span(f"POST {resource.canonical}", within=within, server=True, request=number, **of) as span:
-        response = await _answered(request, handler)
+        response = await _answered(request, handler, desk)
         span.set(status=response.status)
         return response
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, desk: Desk) -> web.StreamResponse:
     try:
+        if request.method == "POST" and request.path.startswith("/v1/"):
+            _check_pressure(desk)
         return await handler(request)
     except Problem as problem:
         return problem.response()
@@ -122,6 +126,14 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _unavailable(request).response()
     except Exception:
         return _fault(request).response()
+
+
+def _check_pressure(desk: Desk) -> None:
+    """Raises 429 before anything of the request is read, while more waits than can be written in time."""
+    if wait := come_back(desk.load()):
+        detail = f"{wait.because}: nothing of this was taken in, send it again in {wait.after} s"
+        headers = {"Retry-After": str(wait.after)}
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, kind=kind("too-much"), headers=headers)
 
 
 def _of_aiohttp(refused: web.HTTPException) -> Problem:
