@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -71,22 +72,14 @@ def openapi() -> dict[str, Any]:
                 "Problem": _PROBLEM,
                 "Workflows": WORKFLOWS,
                 "Rollout": ROLLOUT,
-                "Case": {"type": "object", "properties": {name: {} for name in FIELDS}},
+                "Case": _fields(FIELDS),
                 "WholeCase": _whole_case(),
-                "Closing": {
-                    "type": "object",
-                    "properties": {name: {} for name in CLOSING_FIELDS} | {"checks": _list("Check")},
-                },
-                "Run": {
-                    "type": "object",
-                    "properties": {name: {} for name in RUN_FIELDS}
-                    | {"run": {"type": "integer"}, "event": {}, "steps": _list("Step"), "approvals": {"type": "array"}},
-                },
-                "Step": {
-                    "type": "object",
-                    "properties": {name: {} for name in STEP_FIELDS} | {"attempts": {"type": "array"}},
-                },
-                "Check": {"type": "object", "properties": {name: {} for name in CHECK_FIELDS}},
+                "Closing": _fields(CLOSING_FIELDS, checks=_list("Check")),
+                "Run": _fields(
+                    RUN_FIELDS, run={"type": "integer"}, event={}, steps=_list("Step"), approvals={"type": "array"}
+                ),
+                "Step": _fields(STEP_FIELDS, attempts={"type": "array"}),
+                "Check": _fields(CHECK_FIELDS),
             },
         },
     }
@@ -120,27 +113,36 @@ def _paths() -> dict[str, Any]:
         "/v1/workflows": {"get": _get("The handoff matrix", _ref("Workflows"))},
         "/v1/workflows/{workflow}/rollout": {"get": _get("How a contract is rolled out", _ref("Rollout"), [_WORKFLOW])},
         "/v1/oncall": {"get": _get("Who is on call now", _object(oncall={"type": "array"}))},
+        "/metrics": {"get": _get_document("Figures for Prometheus", [], "text/plain", secured=False)},
+        "/openapi.json": {"get": _get("This page", {"type": "object"}, secured=False)},
         "/healthz": {"get": _get("The process is alive", _object(status={"type": "string"}), secured=False)},
-        "/readyz": {"get": _get("It is able to work", _object(status={"type": "string"}), secured=False)},
+        "/readyz": {"get": _ready()},
     }
 
 
 _REF = {"name": "ref", "in": "path", "required": True, "schema": {"type": "string", "examples": ["C-17"]}}
 
 
+_REPEATED = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Printable ASCII. A repeat with the same key and body is answered as the first was.",
+}
+
+
+def _ready() -> dict[str, Any]:
+    state = _object(status={"type": "string"}, reasons={"type": "array", "items": {"type": "string"}})
+    told = _get("It is able to work", state, secured=False)
+    return told | {"responses": {**told["responses"], "503": {"description": "Not now", "content": _json(state)}}}
+
+
 def _post_exceptions() -> dict[str, Any]:
     many = {"type": "array", "items": _ref("Exception"), "minItems": 1, "maxItems": MAX_REPORTS}
-    results = _object(results={"type": "array"})
+    results = _object(results=_list("Result"))
     return {
         "summary": "Reports an exception, or a list of them",
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "schema": {"type": "string", "maxLength": 255},
-                "description": "A repeat with the same key and body is answered as the first was.",
-            }
-        ],
+        "parameters": [_REPEATED],
         "requestBody": {"required": True, "content": _json({"oneOf": [_ref("Exception"), many]})},
         "responses": {
             "202": {"description": "On disk", "content": _json({"oneOf": [_ref("Result"), results]})},
@@ -154,17 +156,15 @@ _WORKFLOW = {"name": "workflow", "in": "path", "required": True, "schema": {"typ
 
 def _post_events() -> dict[str, Any]:
     many = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": MAX_EVENTS}
-    result = _object(
-        event={"type": "string"},
-        status={"type": "string", "enum": ["accepted", "duplicate", "quarantined", "ignored"]},
-        case={"type": "string"},
-    )
+    status = {"type": "string", "enum": ["accepted", "duplicate", "quarantined", "ignored"]}
+    result = _object(event={"type": "string"}, status=status)
+    result["properties"]["case"] = {"type": "string"}
     body = {"schema": {"oneOf": [{"type": "object"}, many]}}
     kinds = ("application/json", STRUCTURED, BATCH)
-    taken = {"oneOf": [result, _object(results={"type": "array"})]}
+    taken = {"oneOf": [result, _object(results={"type": "array", "items": result})]}
     return {
         "summary": "Takes in an event that triggers a workflow, or several",
-        "parameters": [_WORKFLOW],
+        "parameters": [_WORKFLOW, _REPEATED],
         "requestBody": {"required": True, "content": dict.fromkeys(kinds, body)},
         "responses": {
             "202": {"description": "On disk", "content": _json(taken)},
@@ -178,7 +178,7 @@ def _post_outcomes() -> dict[str, Any]:
     taken = {"oneOf": [_ref("Taken"), _object(results=_list("Taken"))]}
     return {
         "summary": "Says what came of an event, or of several",
-        "parameters": [_WORKFLOW],
+        "parameters": [_WORKFLOW, _REPEATED],
         "requestBody": {"required": True, "content": _json({"oneOf": [_ref("Outcome"), many]})},
         "responses": {"202": {"description": "On disk", "content": _json(taken)}, "default": _problem()},
     }
@@ -212,9 +212,12 @@ def _case_parameters() -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": schema} for name, schema in texts]
 
 
-def _get_document(summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    document = {"description": summary, "content": {"text/markdown": {"schema": {"type": "string"}}}}
-    return {"summary": summary, "parameters": parameters, "responses": {"200": document, "default": _problem()}}
+def _get_document(
+    summary: str, parameters: list[dict[str, Any]], kind: str = "text/markdown", *, secured: bool = True
+) -> dict[str, Any]:
+    document = {"description": summary, "content": {kind: {"schema": {"type": "string"}}}}
+    told = {"summary": summary, "parameters": parameters, "responses": {"200": document, "default": _problem()}}
+    return told if secured else told | {"security": []}
 
 
 def _problem() -> dict[str, Any]:
@@ -226,7 +229,12 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
+    """Each answer has all of these."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _fields(names: Iterable[str], **more: Any) -> dict[str, Any]:
+    return _object(**{name: {} for name in names}, **more)
 
 
 def _list(name: str) -> dict[str, Any]:
