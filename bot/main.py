@@ -32,6 +32,7 @@ from bot.desk.policies import Policies
 from bot.desk.releasing import next_due as next_release_due
 from bot.desk.timers import next_due as next_timer_due
 from bot.jobs import drills, outcomes, prune, releases, timers
+from bot.jobs.auditor import Auditor
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
 from bot.jobs.calling import CountedCaller
@@ -71,6 +72,7 @@ LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 LOOKS_AT_HEALTH_EVERY = 5.0
 LOOKS_AT_CHAINS_EVERY = 10.0
+AUDITS_EVERY = 20.0
 STOPS_WITHIN = 8.0
 """Seconds in which what is under way is to be finished; what is not is taken over by others, or after the restart."""
 TICKS_END_WITHIN = 5.0
@@ -212,6 +214,10 @@ class Service:
         otherwise = Otherwise(by_slack["page"], self.desk, caller, self._settings, self._environment)
         return {**by_slack, "page": otherwise.page}
 
+    def _auditor(self, caller: Caller) -> Auditor:
+        heartbeat = self._settings.heartbeat
+        return Auditor(self.desk, caller, heartbeat.get_secret_value() if heartbeat else None)
+
     def _loops(self, context: Context, caller: Caller, slack: SlackEdge | None) -> list[Loop]:
         outbox = Outbox(self.desk, self._clock, self._senders(context, caller, slack) if slack else {})
         deliveries = Deliveries(self.desk, caller, self._environment)
@@ -235,6 +241,7 @@ class Service:
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),
             Loop("checkpoints", checkpoints.tick, every=LOOKS_AT_CHAINS_EVERY),
+            Loop("auditor", self._auditor(caller).tick, every=AUDITS_EVERY),
         ]
         if slack:
             client = slack.edge.client

@@ -21,6 +21,7 @@ NAMES = {
     "port": "PORT",
     "audit_key": "POINTSMAN_AUDIT_KEY",
     "checkpoints": "POINTSMAN_CHECKPOINTS",
+    "heartbeat": "POINTSMAN_HEARTBEAT",
     "smtp_host": "SMTP_HOST",
     "smtp_port": "SMTP_PORT",
     "smtp_user": "SMTP_USER",
@@ -34,6 +35,7 @@ NAMES = {
 WANTED = {
     "slack_api_url": "an address such as https://slack.com/api/ is wanted",
     "port": "a number from 0 to 65535 is wanted (0: any free port)",
+    "heartbeat": "an address such as https://example.com/ping is wanted",
     "smtp_port": "a number from 1 to 65535 is wanted",
     "smtp_from": "an e-mail address such as pointsman@example.com is wanted",
     "smtp_security": "starttls, tls or none is wanted",
@@ -53,6 +55,13 @@ def _web_api_base(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
     return value.rstrip("/") + "/"
+
+
+def _https(value: SecretStr) -> SecretStr:
+    """The address is a secret: whoever knows it can say that all is well."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?", value.get_secret_value()):
+        raise ValueError
+    return value
 
 
 def _mail_address(value: str) -> str:
@@ -76,6 +85,7 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65535)
     audit_key: SecretStr | None = None
     checkpoints: Path | None = None
+    heartbeat: Annotated[SecretStr, AfterValidator(_https)] | None = None
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_user: str | None = None

@@ -9,7 +9,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.columns import BigKey, Instant
-from store.models import one_of
+from store.models import index_where, one_of
 
 
 class Turn(SQLModel, table=True):
@@ -22,26 +22,28 @@ class Turn(SQLModel, table=True):
 
 
 class Outage(SQLModel, table=True):
-    """A system that we depend on is away; the row is gone when it is back."""
+    """A system that we depend on was away last from then; `until_at` None: it still is."""
 
     __tablename__: ClassVar[str] = "outages"
     name: str = Field(primary_key=True)
     since_at: datetime = Field(sa_type=Instant)
     because: str
+    until_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class Finding(SQLModel, table=True):
-    """Something that should have happened and had not, found once. `until_at`: when it had happened after all."""
+    """Something that should have happened and had not, found once; `case_id` None: nobody is told yet."""
 
     __tablename__: ClassVar[str] = "findings"
     __table_args__ = (
         one_of("kind", ("late", "unsent", "left", "broken")),
         UniqueConstraint("key"),
-        Index("findings_by_time", "at"),
+        Index("findings_by_time", "kind", "at"),
+        index_where("findings_untold", "id", where="case_id IS NULL"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     kind: str
     key: str
     about: str
     at: datetime = Field(sa_type=Instant)
-    until_at: datetime | None = Field(default=None, sa_type=Instant)
+    case_id: int | None = Field(default=None, sa_type=BigKey)

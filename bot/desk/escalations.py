@@ -15,12 +15,14 @@ from sqlalchemy.exc import OperationalError
 from bot.desk import clocks
 from bot.desk.acting import Acting, begin, finish, roles_of_contract
 from bot.desk.commands import Escalate, Outcome
+from bot.desk.findings import keep_found
 from bot.desk.ongoing import Ongoing, load, save
 from bot.desk.people import Reach, find_role, reach
 from bot.desk.runs.autofix import leave_if_idle
 from bot.desk.telling import channel_line, direct, in_thread, page
 from bot.desk.timers import DueTimer
 from bot.desk.tx import Tx
+from bot.rules.auditor import Found, is_late, late_timer
 from bot.rules.escalation import LADDER_OF, Ladder, Rung, next_due, role_named, what_is_due
 from bot.rules.lifecycle import MOVES, Action, State
 from bot.rules.permissions import Act
@@ -59,6 +61,7 @@ class _Telling:
     known: dict[str, Reach] = field(default_factory=dict)
     passed: list[str] = field(default_factory=list)
     late: list[timedelta] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
     def reach(self, role: str) -> Reach:
         if role not in self.known:
@@ -99,6 +102,7 @@ def _fire_together(tx: Tx, due: Sequence[DueTimer]) -> Fired:
                 count += 1
         save(part, list(found.values()))
         part.flush()
+        keep_found(part, telling.found)
         return Fired(count, (), tuple(telling.passed), tuple(telling.late))
 
 
@@ -142,6 +146,8 @@ def _fire_window(tx: Tx, going: Ongoing, timer: DueTimer, telling: _Telling) -> 
     done = clocks.rungs_done(tx, going, kind)
     if due.rung is not None:
         telling.late.append(tx.now - timer.due_at)
+        if is_late(telling.late[-1]) and not case.is_drill:
+            telling.found.append(late_timer(case.id, kind, timer.step, timer.due_at))
         done = _climb(tx, going, _Climb(ladder, rungs, key), due.rung, telling)
     _rearm(tx, going, ladder, rungs, done)
 

@@ -44,6 +44,7 @@ class What(StrEnum):
     EVENT_DROPPED = "event_dropped"  # by, event, reason
     QUARANTINE_CLEARED = "quarantine_cleared"  # count
     DEAD_LETTER = "dead_letter"  # kind, because
+    FOUND = "found"  # count
     TOLD_OTHERWISE = "told_otherwise"  # people, way (email | webhook)
     POLICY_CHANGED = "policy_changed"
     # of these, `is_over`: what the case is about is over; `healed`: so it was closed, for nobody had it

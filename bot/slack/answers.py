@@ -40,6 +40,8 @@ class HomeFacts:
     to_write: Sequence[tuple[Case, str, datetime]] = ()
     """The post-mortems that the person's roles owe: of which case, why, and since when."""
     connectors: Sequence[ConnectorNow] = ()
+    overdue: int = 0
+    """What we ourselves did late."""
 
 
 def cases_told(title: str, cases: Cases, names: Names, links: Links) -> Told:
@@ -88,8 +90,13 @@ def home(facts: HomeFacts, links: Links) -> Block:
     ]
     if facts.connectors:
         blocks += [header("Systems"), section("\n".join(map(system_line, facts.connectors[:HOME_SYSTEMS])))]
-    blocks.append(context(f"Missed deadlines in the last 7 days: *{facts.late}*"))
+    blocks.append(context(f"Missed deadlines in the last 7 days: *{facts.late}*", _own_lateness(facts.overdue)))
     return {"type": "home", "blocks": within_budget(blocks, most=HOME_BLOCKS, characters=30_000)}
+
+
+def _own_lateness(count: int) -> str:
+    """How punctual Pointsman itself was."""
+    return f"Pointsman itself: *{count:,} late* in 7 days"
 
 
 def _held(facts: HomeFacts) -> list[Block]:

@@ -149,6 +149,10 @@ def _counted(facts: Facts) -> str:
 STEPS = {"done": "done", "skipped": "left out", "failed": "failed", "undone": "taken back"}
 
 
+def _counted_things(count: int) -> str:
+    return "There is one thing" if count == 1 else f"There are {count:,} things"
+
+
 def _auto_fix_held(facts: Facts) -> str:
     most = facts.given.get("most") or "many"
     workflow = facts.names.workflow(str(facts.given.get("workflow") or "its workflow"))
@@ -264,6 +268,10 @@ SENTENCES: Mapping[What, Sentence] = {
     ),
     What.DEAD_LETTER: lambda f: (
         f":outbox_tray: A message ({f.word('kind')}) was given up{f.text('because', ': ', 300)}."
+    ),
+    What.FOUND: lambda f: (
+        f":mag: {_counted_things(int(f.given.get('count') or 0))} that should have happened and had not: "
+        "the case says what."
     ),
     What.TOLD_OTHERWISE: lambda f: (
         f":incoming_envelope: Slack was away, so {f.people()} was told "

@@ -113,6 +113,7 @@ def _watch() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("since_at", INSTANT, nullable=False),
         sa.Column("because", sa.String(), nullable=False),
+        sa.Column("until_at", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("name", name="outages_pkey"),
     )
     op.create_table(
@@ -122,9 +123,10 @@ def _watch() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("about", sa.String(), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
-        sa.Column("until_at", INSTANT, nullable=True),
+        sa.Column("case_id", BIG, nullable=True),
         sa.CheckConstraint("kind IN ('late', 'unsent', 'left', 'broken')", name="kind_known"),
         sa.PrimaryKeyConstraint("id", name="findings_pkey"),
         sa.UniqueConstraint("key", name="findings_key_key"),
     )
-    op.create_index("findings_by_time", "findings", ["at"])
+    op.create_index("findings_by_time", "findings", ["kind", "at"])
+    _partial("findings_untold", "findings", ["id"], where="case_id IS NULL")

@@ -16,5 +16,5 @@ INSERT INTO turns (name, due_at, cursor)
 VALUES ('checkpoints', '2026-11-23T10:00:00.000000+00:00', '');
 INSERT INTO outages (name, since_at, because)
 VALUES ('slack', '2026-11-23T09:00:00.000000+00:00', 'no answer in time');
-INSERT INTO findings (id, kind, key, about, at, until_at)
+INSERT INTO findings (id, kind, key, about, at, case_id)
 VALUES (1, 'late', 'timer:1:response:3', 'C-1', '2026-11-23T09:00:00.000000+00:00', NULL);
