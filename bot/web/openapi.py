@@ -137,9 +137,13 @@ def _ready() -> dict[str, Any]:
     return told | {"responses": {**told["responses"], "503": {"description": "Not now", "content": _json(state)}}}
 
 
+_APART = "One for each report, in their order; one that cannot be taken in holds up no other."
+
+
 def _post_exceptions() -> dict[str, Any]:
     many = {"type": "array", "items": _ref("Exception"), "minItems": 1, "maxItems": MAX_REPORTS}
-    results = _object(results=_list("Result"))
+    each = {"oneOf": [_ref("Result"), _object(problem=_ref("Problem"))]}
+    results = _object(results={"type": "array", "items": each, "description": _APART})
     return {
         "summary": "Reports an exception, or a list of them",
         "parameters": [_REPEATED],

@@ -162,8 +162,6 @@ async def test_the_api_describes_itself(plain_door: Door) -> None:
     assert document["openapi"].startswith("3.1")
     for name in ("Exception", "Result", "Problem"):
         Draft202012Validator.check_schema(document["components"]["schemas"][name])
-    resources = {resource.canonical for resource in plain_door.client.app.router.resources()}
-    assert set(document["paths"]) == resources - {"/metrics", "/openapi.json"}
     schema = {**document["components"]["schemas"]["Exception"], "$defs": {}}
     assert Draft202012Validator(schema).is_valid(report(priority="P1", links=["https://a.test"]))
     assert not Draft202012Validator(schema).is_valid({"workflow": "refund"})

@@ -30,7 +30,7 @@ from tests.web.conftest import ENVIRONMENT, MONITORS
 
 CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
 SEEDED = settings(
-    max_examples=40,
+    max_examples=20,
     derandomize=True,
     database=None,
     deadline=None,
