@@ -311,6 +311,7 @@ async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str
     set_up_logs(settings)
     check_slack(settings)
     check_added_steps()
+    signing_key(settings)
     with tracing.kept(environment):
         await _run_until_stopped(settings, environment)
 

@@ -177,11 +177,6 @@ def read(session: Session, chain: str) -> list[dict[str, Any]]:
     return [_told(entry) for entry in session.execute(_entries(chain))]
 
 
-def export(session: Session) -> Iterator[dict[str, Any]]:
-    """All entries of all chains, chain by chain, as `read` tells them; not all in memory at once."""
-    return map(_told, session.execute(_entries(None), execution_options=STREAMED))
-
-
 def _told(entry: Any) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(entry.body)
     return content | {"prev_hash": entry.prev_hash, "hash": entry.hash}
