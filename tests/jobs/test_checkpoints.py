@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,9 +26,12 @@ from bot.desk.checkpoints import TURN
 from bot.desk.desk import Desk
 from bot.desk.intake import Report
 from bot.desk.once import Submission
+from bot.desk.outbox import Claimed, Undelivered
 from bot.desk.policies import Policies
+from bot.desk.tx import Tx
 from bot.doctor import look
 from bot.jobs.checkpoints import Checkpoints
+from bot.jobs.outbox import Outbox
 from bot.rules.actors import SYSTEM, source
 from bot.settings import read_settings
 from bot.slack.checkpoints import checkpoint_message
@@ -36,7 +42,7 @@ from store.audit_models import AuditLeaf
 from store.checkpoint_proof import against, read_proof
 from store.checkpoints import last_number, public_text
 from store.database import Database
-from store.models import Owed
+from store.models import Case, Owed
 from store.sealing import ToSeal, erase, seal
 from tests.conftest import change_in_force
 from tests.processes import ROOT
@@ -375,3 +381,17 @@ async def test_the_doctor_says_how_the_log_is_signed(tmp_path: Path) -> None:
     signed = await told(POINTSMAN_AUDIT_KEY=PEM, POINTSMAN_CHECKPOINTS=str(tmp_path / "no" / "c"))
     assert f"checked with --key {public_text(KEY.public_key())}" in signed
     assert "cannot be written" in signed
+
+
+async def test_one_that_slack_refuses_for_good_is_a_case(desk: Desk, clock: MovableClock) -> None:
+    async def refuse(_: Claimed) -> Mapping[str, Any]:
+        raise Undelivered("Slack says is_archived", permanent=True)
+
+    await report(desk, "One")
+    await Checkpoints(desk, KEY, None).tick()
+    owe = partial(Tx.owe, kind="checkpoint", key="checkpoint:1", channel="C0OPS", payload={"checkpoint": 1})
+    await desk.run(lambda tx, _: owe(tx), None, actor=SYSTEM)
+    await Outbox(desk, clock, {"checkpoint": refuse}).drain()
+    dead = select(col(Case.title)).where(col(Case.failure_mode) == "dead_letter")
+    titles = await desk.read(lambda session: session.execute(dead).scalars().all())
+    assert titles == ["Slack does not take a checkpoint of the audit log to C0OPS: Slack says is_archived"]
