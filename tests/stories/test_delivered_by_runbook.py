@@ -105,6 +105,22 @@ async def test_a_step_that_fails_is_a_case_and_retry_goes_on_there(stage: Stage)
 
 
 @on_both_engines
+async def test_an_event_whose_run_cannot_even_be_read_is_a_case(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trip(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bot.desk.runs.stepping.load", trip)
+        await send(stage, "refund", REFUND)
+        await stage.settle()
+    (case,) = stage.cases()
+    assert (case.failure_mode, case.subject, state(stage)) == ("delivery_failed", "cus_1", "failed")
+    assert "refund-in-steps: a fault of our own (ZeroDivisionError)" in stage.card(case.ref).shown
+    await stage.press(FAY, "Retry", on=case.ref)
+    assert (state(stage), asked(stage)) == ("delivered", [("/refunds", 201), ("/tickets", 201)])
+
+
+@on_both_engines
 async def test_what_may_have_happened_is_retried_under_the_same_key(stage: Stage) -> None:
     stage.company["helpdesk"].mode = Mode.FAIL
     await send(stage, "refund", REFUND)

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
+from bot.desk.runs.calling import LEASE
+from bot.desk.runs.stepping import Room, claim
 from bot.desk.runs.undoing import StopRun, stop_run
 from bot.desk.sending_again import AskReplay, AskRetry, ask_replay, ask_retry
-from bot.rules.actors import person
+from bot.rules.actors import SYSTEM, person
 from bot.rules.refusals import Refused
 from bot.sandbox.company.systems import Mode
 from runbooks.calls import Answer, Caller
@@ -144,6 +146,35 @@ async def test_what_was_on_its_way_when_its_run_was_stopped_is_not_asked_under_a
     assert generations(stage, "note") == [2]
     assert len(stage.company["helpdesk"].kept) == 1
     assert runs(stage)[0].state == "done"
+    assert stage.broken() == []
+
+
+def taken_over_in_flight(stage: Stage) -> Callable[..., Awaitable[Answer]]:
+    """The answer of the first note takes so long that another process takes the run over, and dies."""
+    really, notes = Caller.send, [1]
+
+    async def sent(caller: Caller, *args: Any, **named: Any) -> Answer:
+        answer = await really(caller, *args, **named)
+        if args[2].path == "/tickets" and notes:
+            notes.pop()
+            stage.clock.advance(LEASE)
+            assert await stage.service.desk.run(claim, Room(1), actor=SYSTEM)
+            stage.clock.advance(LEASE)
+        return answer
+
+    return sent
+
+
+@on_both_engines
+async def test_what_comes_after_another_took_the_run_over_is_kept_and_changes_nothing(
+    stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await delivers(stage, folder, "refund-in-steps")
+    monkeypatch.setattr(Caller, "send", taken_over_in_flight(stage))
+    await send(stage, "refund", REFUND)
+    await stage.advance(seconds=10)
+    assert asked(stage) == [("/refunds", 201), ("/tickets", 201), ("/tickets", 201)]
+    assert (runs(stage)[0].state, len(stage.company["helpdesk"].kept)) == ("done", 1)
     assert stage.broken() == []
 
 

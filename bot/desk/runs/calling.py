@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from bot.desk import connectors
 from bot.desk.passing import take_turn
-from bot.desk.runs.rows import Going, save, seal_response
+from bot.desk.runs.rows import Going, save, save_steps, seal_response
 from bot.desk.tx import Tx
 from bot.rules.circuit import UNKNOWN_CREDENTIALS, Heard
 from bot.rules.redaction import HIDDEN, struck_out
@@ -196,15 +196,27 @@ def take_in(tx: Tx, going: Going, came: Answered) -> None:
 
 
 def take_in_late(tx: Tx, going: Going, came: Answered) -> None:
-    """Keeps the evidence of what was on its way when the run was stopped; nothing follows from it but what is known."""
-    row = going.steps.get(came.errand.position)
+    """Keeps the evidence of what was on its way when the run was stopped, or when another process took it over; nothing
+    follows from it but what is known. What that one is waiting for stays as it is."""
+    row = _step_of(tx, going, came.errand)
     if row is None:
         return
     _keep(tx, row, came)
-    if came.errand.key == key_of(going, row, is_undo=came.errand.is_undo):
+    is_at_it = going.item_id == came.errand.item_id
+    if is_at_it and came.errand.key == key_of(going, row, is_undo=came.errand.is_undo):
         _count(going, came)
     record(tx, going, "run.answered_late", step=row.name, status=came.status, because=came.judged.because)
-    save(tx, going)
+    if going.run.ended_at is None:
+        save_steps(tx, going)
+    else:
+        save(tx, going)
+
+
+def _step_of(tx: Tx, going: Going, errand: Errand) -> RunStep | None:
+    if going.item_id == errand.item_id:
+        return going.steps.get(errand.position)
+    mine = col(RunStep.run_id) == errand.run_id, col(RunStep.item_id) == errand.item_id
+    return tx.session.execute(select(RunStep).where(*mine, col(RunStep.position) == errand.position)).scalar()
 
 
 def _count(going: Going, came: Answered) -> None:

@@ -3,7 +3,7 @@ and its outcome awaited, or its failure is a case with the run on it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from runbooks.engine import End
 from runbooks.policy import Policy
 from store.columns import Instant
 from store.contract_models import Trigger
-from store.models import Case
+from store.models import Case, Event
 from store.run_models import Run
 
 _TRIGGERS = Trigger.__table__  # type: ignore[attr-defined]
@@ -79,32 +79,45 @@ def _arrived(tx: Tx, going: Going) -> None:
 
 def _not_arrived(tx: Tx, going: Going) -> None:
     run = going.run
-    assert run.event_id
-    case_id, _ = report_one(tx, _failure(tx, going))
+    done = [row.name for _, row in sorted(going.steps.items()) if row.state == "done"]
+    said = [f"{going.runbook.title}: {run.because}.", f"Done before: {', '.join(done)}." if done else ""]
+    event = names_of(tx, going, shown=False)["event"]
+    run.case_id = _open_case(tx, run, event, "\n".join(filter(None, said)))
+    steps = {row.name: row.state for _, row in sorted(going.steps.items())}
+    _told(tx, run, run.case_id, because=run.because, steps=steps)
+
+
+def not_carried_out(tx: Tx, run: Run, because: str) -> None:
+    """The run cannot even be read: its event is a case all the same, with what may be shown of it."""
+    event = tx.session.get(Event, run.event_id)
+    case_id = _open_case(tx, run, event.content if event else {}, f"{run.runbook}: {because}.")
+    _told(tx, run, case_id, because=because)
+
+
+def _open_case(tx: Tx, run: Run, event: Mapping[str, Any], detail: str) -> int:
+    case_id, _ = report_one(tx, _failure(tx, run, event, detail))
     connection = tx.session.connection()
     connection.execute(_FAILED, {"_event_id": run.event_id, "_case_id": case_id})
     connection.execute(_OF_CASE, {"_id": run.id, "_case_id": case_id})
-    run.case_id = case_id
-    case = tx.session.get_one(Case, case_id)
-    steps = {row.name: row.state for _, row in sorted(going.steps.items())}
+    return case_id
+
+
+def _told(tx: Tx, run: Run, case_id: int, **detail: Any) -> None:
     about: dict[str, Any] = {"run": run.id, "runbook": run.runbook, "event": run.event_id}
-    tx.record(f"run.{run.state}", case_id=case_id, **about, because=run.because, steps=steps)
-    tx.owe_card(case_id, case.channel)
+    tx.record(f"run.{run.state}", case_id=case_id, **about, **detail)
+    tx.owe_card(case_id, tx.session.get_one(Case, case_id).channel)
 
 
-def _failure(tx: Tx, going: Going) -> Report:
-    run = going.run
+def _failure(tx: Tx, run: Run, event: Mapping[str, Any], detail: str) -> Report:
     subject = tx.session.connection().execute(_SUBJECT, {"id": run.event_id}).scalar()
-    done = [row.name for _, row in sorted(going.steps.items()) if row.state == "done"]
-    said = [f"{going.runbook.title}: {run.because}.", f"Done before: {', '.join(done)}." if done else ""]
     return Report(
         by=SYSTEM,
         workflow=run.workflow,
         failure_mode="delivery_failed",
         title=f"Not delivered: event E-{run.event_id}" + (f" of {subject}" if subject else ""),
-        detail="\n".join(filter(None, said)),
+        detail=detail,
         subject=subject,
-        event=names_of(tx, going, shown=False)["event"],
+        event=event,
         event_id=run.event_id,
     )
 

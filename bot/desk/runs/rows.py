@@ -296,6 +296,11 @@ def save(tx: Tx, going: Going) -> None:
     going.looks_otherwise, going.was = False, run.state
 
 
+def save_steps(tx: Tx, going: Going) -> None:
+    """Writes what changed of its steps alone: whoever carries the run on goes on as they were."""
+    _write_steps(tx, going)
+
+
 def _write_steps(tx: Tx, going: Going) -> list[RunStep]:
     rows = [going.steps[position] for position in sorted(going.changed)]
     if rows:

@@ -18,6 +18,7 @@ from bot.desk.runs.acts import carry_out, done, look
 from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in, take_in_late
+from bot.desk.runs.delivering import not_carried_out
 from bot.desk.runs.ending import SENT, close_steps, end
 from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
@@ -42,6 +43,7 @@ from store.together import savepoint
 
 log = logging.getLogger(__name__)
 
+DELIVERY = "delivery"
 MOST_STEPS = 60
 """So many steps of a run are taken in one transaction; then others have their turn."""
 _RUNS = Run.__table__  # type: ignore[attr-defined]
@@ -102,8 +104,8 @@ def renew(tx: Tx, errands: Sequence[Errand]) -> None:
 
 
 def answered(tx: Tx, came: Sequence[Answered]) -> list[Errand | None]:
-    """Takes in what errands came to, and gives each run's next one. An answer that comes after another process took
-    the run over changes nothing of it."""
+    """Takes in what errands came to, and gives each run's next one. Of an answer that comes after another process took
+    the run over the evidence is kept; nothing follows from it."""
     asked = {"ids": [each.errand.run_id for each in came]}
     turns = _locked(tx, tx.session.connection().execute(_CASES, asked).all())
     listen(tx, came)
@@ -167,8 +169,23 @@ def _stopped(tx: Tx, run_id: int, because: str) -> None:
         tx.record("run.failed", case_id=row.case_id, run=run_id, runbook=row.runbook, because=because)
         if row.cause == AUTO_FIX:
             give_way(tx, row.case_id, because, runbook=row.runbook, tried=())
-    else:
+    elif not (row.cause == DELIVERY and _is_a_case(tx, row, because)):
         tx.record("run.failed", workflow=row.workflow, run=run_id, runbook=row.runbook, because=because)
+
+
+def _is_a_case(tx: Tx, row: Any, because: str) -> bool:
+    """An event that its run cannot deliver is a case; whether that could be opened."""
+    part = Tx(tx.session, tx.now, tx.actor, tx.policies)
+    try:
+        with savepoint(tx.session.connection(), "delivery"):
+            not_carried_out(part, row, because)
+            part.flush()
+    except Exception as fault:
+        if _may_pass(fault):
+            raise
+        log.exception("a case of an event that is not delivered could not be opened", extra={"run_id": row.id})
+        return False
+    return True
 
 
 def _if_due(tx: Tx, going: Going) -> Errand | None:
@@ -179,8 +196,7 @@ def _if_due(tx: Tx, going: Going) -> Errand | None:
 def _taking_in(came: Answered) -> Callable[[Tx, Going], Errand | None]:
     def take(tx: Tx, going: Going) -> Errand | None:
         if going.run.version != came.errand.version or going.item_id != came.errand.item_id:
-            if going.run.ended_at is not None and going.item_id == came.errand.item_id:
-                take_in_late(tx, going, came)
+            take_in_late(tx, going, came)
             return None
         take_in(tx, going, came)
         if came.policy_fault:
