@@ -55,6 +55,7 @@ from bot.slack.reading import look_at_homes
 from bot.slack.senders import senders
 from bot.start import StartFault, first_line
 from bot.web.app import build_app
+from bot.web.patience import Patience
 from runbooks.added_steps import FAULTS
 from runbooks.calls import Caller
 from runbooks.policy import PolicyFaults, load, read_folder
@@ -176,7 +177,7 @@ class Service:
         host, port = self._settings.host, self._settings.port
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOPS_WITHIN)
         await runner.setup()
-        self._doors.append(lambda _: runner.cleanup())
+        self._doors += [Patience(runner).stop, lambda _: runner.cleanup()]
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as fault:

@@ -63,6 +63,8 @@ EVENTS = events.EVENTS
 
 REACHES_WITHIN = 5.0
 """Seconds that the start of the service waits for Slack."""
+BODY_WITHIN = 10.0
+"""Seconds in which a request has to be there whole: Slack gives up on us after three."""
 STOPPING = 10.0
 """Seconds that requests under way are given at the end."""
 
@@ -151,7 +153,12 @@ class SlackEdge:
         await self.edge.guard.drain(within)
 
     async def _handle(self, request: web.Request) -> web.Response:
-        if not self._is_signed(await request.read(), request.headers):
+        try:
+            async with asyncio.timeout(BODY_WITHIN):
+                body = await request.read()
+        except TimeoutError:
+            return web.json_response({"error": "the body did not come"}, status=HTTPStatus.REQUEST_TIMEOUT)
+        if not self._is_signed(body, request.headers):
             return web.json_response({"error": "invalid request"}, status=HTTPStatus.UNAUTHORIZED)
         answer = await self.app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(answer)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakSet
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -17,13 +18,14 @@ from bot.desk.desk import Desk
 from bot.logs import bound
 from bot.rules.pressure import come_back
 from bot.web.answers import answer
-from bot.web.bodies import MAX_BYTES
+from bot.web.bodies import MAX_BYTES, refuse_large
 from bot.web.cases import CasesOut
 from bot.web.events import EventsIn
 from bot.web.exceptions import ExceptionsIn
 from bot.web.health import Health, Reasons
 from bot.web.openapi import openapi
 from bot.web.outcomes import Outcomes
+from bot.web.patience import HEARD
 from bot.web.policy import PolicyOut
 from bot.web.postmortems import PostMortemsOut
 from bot.web.problems import Problem, kind
@@ -51,6 +53,7 @@ def build_app(context: Context, environment: Mapping[str, str], *, reasons: Reas
     gate = Gate(context.policies, environment, context.clock)
     health = Health(context, reasons)
     app = web.Application(middlewares=[_telling_problems(health, context.desk)], client_max_size=MAX_BYTES)
+    app[HEARD] = WeakSet()
     app.router.add_post("/v1/exceptions", ExceptionsIn(context, gate).post)
     app.router.add_post("/v1/events/{workflow}", EventsIn(context, gate).post)
     outcomes = Outcomes(context, gate)
@@ -87,6 +90,7 @@ def _telling_problems(health: Health, desk: Desk) -> Middleware:
 
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request.app[HEARD].add(request.transport)
         number = new_key()[:16]
         with bound(request=number):
             response = await _traced(request, handler, number, desk)
@@ -113,6 +117,7 @@ async def _traced(request: web.Request, handler: Handler, number: str, desk: Des
 
 async def _answered(request: web.Request, handler: Handler, desk: Desk) -> web.StreamResponse:
     try:
+        refuse_large(request)
         if request.method == "POST" and request.path.startswith("/v1/"):
             _check_pressure(desk)
         return await handler(request)

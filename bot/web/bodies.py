@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import from_json
 
+from bot.web.patience import body_of
 from bot.web.problems import Problem, kind
 
 MAX_BYTES = 1024 * 1024
@@ -17,12 +18,24 @@ MAX_DEPTH = 64
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The bytes of the body. Raises `Problem` 413 for more than 1 MiB."""
+    """The bytes of the body. Raises `Problem` 413 for more than 1 MiB, and 408 for one that does not come."""
     try:
-        return await request.read()
+        return await body_of(request)
     except web.HTTPRequestEntityTooLarge:
-        detail = f"the body is larger than {MAX_BYTES} bytes; send the reports in several requests"
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, kind=kind("too-large")) from None
+        raise too_large() from None
+
+
+def refuse_large(request: web.Request) -> None:
+    """Passes a request whose body is not announced as larger than 1 MiB: nothing of it is read. Raises `Problem`."""
+    if (request.content_length or 0) > MAX_BYTES:
+        raise too_large()
+
+
+def too_large() -> Problem:
+    """413, after which the connection ends."""
+    detail = f"the body is larger than {MAX_BYTES} bytes; send the reports in several requests"
+    headers = {"Connection": "close"}
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, kind=kind("too-large"), headers=headers)
 
 
 def parse_json(body: bytes) -> Any:
