@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
+from slack_bolt import BoltResponse
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
@@ -198,6 +199,7 @@ class SlackEdge:
             process_before_response=True,
             logger=logger,
         )
+        app.error(_misunderstood)
         for action_id, listener in ACTIONS.items():
             app.action(action_id)(bound(edge, listener, of_click))
         for callback_id, listener in VIEWS.items():
@@ -209,6 +211,16 @@ class SlackEdge:
         for callback_id, listener in SHORTCUTS.items():
             app.shortcut(callback_id)(bound(edge, listener, of_shortcut))
         return app
+
+
+async def _misunderstood(error: Exception) -> BoltResponse:
+    """What comes of a request that is signed and is not of the form that Slack gives: nobody is helped by its coming
+    again. What a listener does is told to the person by our own guard."""
+    log.error("a request of Slack's is not understood", exc_info=error)
+    return BoltResponse(status=HTTPStatus.BAD_REQUEST if isinstance(error, _NOT_ITS_FORM) else 500, body="")
+
+
+_NOT_ITS_FORM = (LookupError, TypeError, AttributeError, ValueError)
 
 
 def _without_advice(record: logging.LogRecord) -> bool:
