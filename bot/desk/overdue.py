@@ -10,6 +10,7 @@ from sqlalchemy import and_, exists, select, text
 from sqlmodel import Session, col
 
 from bot.desk import outages
+from bot.desk.escalations import LONGEST_DELAY
 from bot.rules.auditor import LATE, LEFT, UNSENT_PAGE, Found, Kind, late_timer, may_have_left, told
 from store import leaves
 from store.audit import Broken
@@ -21,6 +22,8 @@ from store.watch_models import Turn
 
 IS_WAITING = text("outbox.state IN ('owed', 'sending')")
 """Word for word as the index of these rows has it: only then SQLite uses it."""
+TRIES = 4
+"""Of one timer in vain; by then its minute has passed."""
 MOST = 100
 """Of each kind in one look: who hears of a hundred need not hear of the rest now."""
 
@@ -36,6 +39,11 @@ def _timers(session: Session, now: datetime) -> Iterator[Found]:
     late = select(col(timer.case_id), col(timer.kind), col(timer.step), col(timer.due_at))
     for row in session.execute(late.where(col(timer.due_at) < now - LATE).order_by(col(timer.due_at)).limit(MOST)):
         yield late_timer(*row)
+    again = select(col(timer.case_id), col(timer.kind), col(timer.step), col(timer.attempts))
+    put_off = col(timer.due_at) < now + LONGEST_DELAY, col(timer.attempts) >= TRIES
+    for case_id, kind, step, attempts in session.execute(again.where(*put_off).limit(MOST)):
+        about = f"C-{case_id}: its {kind} timer cannot be fired: it was tried {attempts} times, see the log"
+        yield Found(Kind.LATE, f"late:{case_id}:{kind}:{step}:put_off", about)
 
 
 def _outcomes(session: Session, now: datetime) -> Iterator[Found]:

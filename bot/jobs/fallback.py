@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlmodel import Session
 from standardwebhooks import Webhook
 
 from bot.desk.desk import Desk
@@ -50,6 +51,8 @@ class Otherwise:
 
     async def page(self, owed: Claimed) -> Mapping[str, Any]:
         """What Slack answered, or `{"fallback": way}`. Raises `Undelivered`."""
+        if not await self._desk.read(self._is_there):
+            return await self._slack(owed)
         try:
             return await asyncio.wait_for(self._slack(owed), SLACK_WITHIN)
         except TimeoutError:
@@ -59,6 +62,9 @@ class Otherwise:
                 raise
             fault = raised
         return await self._otherwise(owed, fault)
+
+    def _is_there(self, session: Session) -> bool:
+        return self._desk.policies.in_force(session).team.defaults.fallback is not None
 
     async def _otherwise(self, owed: Claimed, fault: Undelivered) -> Mapping[str, Any]:
         policies, now = self._desk.policies, self._desk.clock.now()

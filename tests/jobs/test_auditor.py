@@ -30,6 +30,7 @@ from bot.settings import Settings, SettingsFault, read_settings
 from runbooks.calls import Caller
 from store import leaves, rechecking
 from store.audit import NewEntry, append
+from store.audit_models import AuditLeaf
 from store.database import Database
 from store.models import Case, Owed
 from store.watch_models import Finding
@@ -177,6 +178,39 @@ async def test_what_was_late_while_nothing_ran_is_counted_and_told(audited: Audi
     assert f"C-{case_id}: its response timer" in own.detail
 
 
+async def test_a_timer_that_cannot_be_fired_is_found_although_it_is_put_off_again_and_again(audited: Audited) -> None:
+    await audited.reported()
+    await audited.all_is_sent()
+    audited.write("UPDATE timers SET attempts = 3 WHERE kind = 'response'")
+    assert await audited.minute_passes() == 0
+    audited.write("UPDATE timers SET attempts = 4 WHERE kind = 'response'")
+    assert await audited.minute_passes() == 1
+    assert await audited.found() == ["C-1: its response timer cannot be fired: it was tried 4 times, see the log"]
+
+
+async def test_a_chain_whose_mark_was_taken_away_is_looked_at_after_all(audited: Audited, watch: Watch) -> None:
+    await Checkpoints(audited.desk, None, None).tick()
+    for chain in ("case:1", "case:2"):
+        entry = NewEntry(chain, "case.noted", {}, {})
+        audited.desk.database.write(lambda session, of=entry: append(session, [of], at=AT)).result()  # type: ignore[misc]
+        if chain == "case:1":
+            audited.clock.advance(timedelta(hours=1))
+            await Checkpoints(audited.desk, None, None).tick()
+    audited.desk.database.write(
+        lambda session: append(session, [NewEntry("case:1", "case.noted", {}, {})], at=AT)
+    ).result()
+    audited.write("UPDATE audit_heads SET is_changed = false")
+    await audited.minute_passes()
+    audited.clock.advance(timedelta(hours=1))
+    await Checkpoints(audited.desk, None, None).tick()
+    seen = select(col(AuditLeaf.chain), col(AuditLeaf.seq)).where(col(AuditLeaf.chain) != "desk")
+    seen = seen.order_by(col(AuditLeaf.chain))
+    assert await audited.desk.read(lambda session: [tuple(row) for row in session.execute(seen)]) == [
+        ("case:1", 2),
+        ("case:2", 1),
+    ]
+
+
 async def test_a_message_that_could_leave_and_does_not_is_found_unless_slack_is_away(audited: Audited) -> None:
     await audited.reported()
     audited.write("UPDATE timers SET due_at = NULL")
@@ -276,7 +310,8 @@ def test_a_look_reads_indexes_however_many_cases_there_are(sqlite_database: Data
 
     walked = sqlite_database.read_now(plans)
     assert len(walked) > 10
-    assert [step for step in walked if step.startswith("SCAN") and "USING" not in step] == ["SCAN turns"]
+    whole = {step for step in walked if step.startswith("SCAN") and "USING" not in step}
+    assert whole == {"SCAN turns", "SCAN audit_heads"}, "all heads are read once in a whole pass"
 
 
 async def test_of_two_replicas_one_looks(audited: Audited, watch: Watch) -> None:
