@@ -30,8 +30,9 @@ from bot.desk.drills import next_due as next_drill_due
 from bot.desk.missing import next_due as next_outcome_due
 from bot.desk.policies import Policies
 from bot.desk.releasing import next_due as next_release_due
+from bot.desk.storms import next_due as next_storm_due
 from bot.desk.timers import next_due as next_timer_due
-from bot.jobs import drills, outcomes, prune, releases, timers
+from bot.jobs import drills, outcomes, prune, releases, storms, timers
 from bot.jobs.auditor import Auditor
 from bot.jobs.baselines import Baselines
 from bot.jobs.calendars import RotaCalendars, fetch
@@ -232,6 +233,7 @@ class Service:
             Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
             Loop("releases", lambda: releases.tick(context), next_release_due),
             Loop("outbox", outbox.tick, outbox.next_due),
+            Loop("storms", lambda: storms.tick(self.desk), next_storm_due),
             Loop("deliveries", deliveries.tick, deliveries.next_due),
             Loop("checks", checks.tick, checks.next_due),
             Loop("baselines", baselines.tick, baselines.next_due),

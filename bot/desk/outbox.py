@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from bot.desk import outages, pace
+from bot.desk import outages, pace, storms
 from bot.desk.announcing import placed
 from bot.desk.intake import Report, report_one
 from bot.desk.pages import owe_page_updates, page_updated
@@ -29,6 +29,7 @@ from store.models import Case, Owed
 CLAIM_LEASE = timedelta(seconds=30)
 """Longer than a sender may take."""
 COLUMNS = ("id", "kind", "key", "case_id", "channel", "payload", "attempts", "maybe_sent", "state", "created_at")
+EDITS = ("page_update", "storm_update")
 WINDOW = 100
 """So many messages are looked at in one claim."""
 
@@ -132,13 +133,15 @@ def claim_owed(tx: Tx, command: ClaimOwed) -> list[Claimed]:
 
 
 def _buckets(row: Any) -> tuple[str, ...]:
-    return buckets(_cost(row.kind, is_update=row.card_ts is not None), row.channel)
+    return buckets(_cost(row.kind, is_new=row.card_ts is None), row.channel)
 
 
-def _cost(kind: str, *, is_update: bool) -> Kind:
+def _cost(kind: str, *, is_new: bool) -> Kind:
     if kind == "page":
         return Kind.PAGE
-    return Kind.UPDATE if kind == "page_update" or (kind == "card" and is_update) else Kind.POST
+    if kind == "card":
+        return Kind.NEW_CARD if is_new else Kind.UPDATE
+    return Kind.UPDATE if kind in EDITS else Kind.POST
 
 
 def _claimed(row: Any, lease_until: datetime) -> Claimed:
@@ -162,12 +165,14 @@ def _candidates(session: Session, now: datetime, command: ClaimOwed, empty: pace
     held = (empty and empty.channels) or None
     given = {"now": now, "kinds": command.kinds, "held": held, "among": command.among}
     updates_held = empty is not None and empty.has_updates
-    wanted = _wanted(held is not None, updates_held, command.among is not None, empty is None)
+    if empty and (full := empty.channels_of_cards):
+        given["full"] = full
+    wanted = _wanted(held is not None, updates_held, command.among is not None, empty is None, "full" in given)
     return session.execute(wanted, {name: value for name, value in given.items() if value is not None}).all()
 
 
 @cache
-def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> Any:
+def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool, has_full: bool) -> Any:
     """The query, made once: it is asked after every commit."""
     outbox: Any = aliased(Owed)
     earlier: Any = aliased(Owed)
@@ -177,7 +182,8 @@ def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> A
         and_(outbox.state == "owed", outbox.not_before_at <= now),
         and_(outbox.state == "sending", outbox.lease_until <= now),
     )
-    is_update = or_(outbox.kind == "page_update", and_(outbox.kind == "card", cases.card_ts.is_not(None)))
+    is_update = or_(outbox.kind.in_(EDITS), and_(outbox.kind == "card", cases.card_ts.is_not(None)))
+    is_new = and_(outbox.kind == "card", cases.card_ts.is_(None))
     in_front = exists().where(
         earlier.case_id == outbox.case_id,
         earlier.channel == outbox.channel,
@@ -189,16 +195,28 @@ def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool) -> A
         select(*(getattr(outbox, name) for name in COLUMNS), cases.card_ts, cases.trace)
         .outerjoin(cases, cases.id == outbox.case_id)
         .where(outbox.state.in_(_waiting()), is_due, outbox.kind.in_(_several("kinds")), ~in_front)
-        .order_by(case((outbox.kind == "page", 0), (outbox.kind == "page_update", 2), else_=1), outbox.id)
+        .order_by(_rank(outbox), case((is_new, _urgency(cases)), else_=0), outbox.id)
         .limit(WINDOW)
     )
     if has_held:
         wanted = wanted.where(or_(outbox.channel.not_in(_several("held")), is_update))
+    if has_full:
+        wanted = wanted.where(or_(outbox.channel.not_in(_several("full")), ~is_new))
     if updates_held:
         wanted = wanted.where(~is_update)
     if is_among:
         wanted = wanted.where(outbox.id.in_(_several("among")))
     return wanted.with_for_update(skip_locked=True, of=outbox) if lock else wanted
+
+
+def _rank(outbox: Any) -> Any:
+    return case((outbox.kind == "page", 0), (outbox.kind == "storm", 1), (outbox.kind.in_(EDITS), 3), else_=2)
+
+
+def _urgency(cases: Any) -> Any:
+    """The order of new cards: what somebody has taken, then by priority, and what is over last."""
+    by_priority = ((cases.priority == priority, rank) for rank, priority in enumerate(("P1", "P2", "P3"), start=2))
+    return case((cases.closed_at.is_not(None), 9), (cases.acknowledged_at.is_not(None), 1), *by_priority, else_=5)
 
 
 def _several(name: str) -> Any:
@@ -229,6 +247,8 @@ def sent(tx: Tx, command: Sent) -> datetime | None:
     is_placed = message.kind == "card" and _keep_place(tx, message, command.result)
     if message.kind == "proposal":
         placed(tx, message.payload, command.result)
+    if message.kind == "storm":
+        storms.placed(tx, message.payload, command.result)
     if message.kind == "page":
         _page_sent(tx, message, way)
     if message.kind == "page_update":

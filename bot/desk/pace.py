@@ -17,6 +17,7 @@ from store.serving_models import Pace
 from store.writing import add_new
 
 CHANNEL = "channel:"
+CARDS = "cards:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Empty:
     def channels(self) -> tuple[str, ...]:
         """The channels that take nothing now."""
         return tuple(name.removeprefix(CHANNEL) for name in self.until if name.startswith(CHANNEL))
+
+    @property
+    def channels_of_cards(self) -> tuple[str, ...]:
+        """The channels that take no new card now."""
+        return tuple(name.removeprefix(CARDS) for name in self.until if name.startswith(CARDS))
 
     @property
     def has_updates(self) -> bool:

@@ -15,7 +15,7 @@ from bot import tracing
 from bot.clock import Clock
 from bot.desk import outbox, pace
 from bot.desk.desk import Desk
-from bot.desk.outbox import Claimed, ClaimOwed, NotSent, Sent, Undelivered
+from bot.desk.outbox import EDITS, Claimed, ClaimOwed, NotSent, Sent, Undelivered
 from bot.jobs.flights import STOPS_WITHIN
 from bot.logs import bound
 from bot.rules.actors import SYSTEM
@@ -127,5 +127,5 @@ def _held_back(message: Claimed, scope: str) -> str | None:
     if scope == "channel":
         return f"channel:{message.channel}"
     if scope == "kind":
-        return {"card": "updates", "page_update": "updates", "page": "pages"}.get(message.kind, "posts")
+        return "updates" if message.kind in ("card", *EDITS) else "pages" if message.kind == "page" else "posts"
     return None

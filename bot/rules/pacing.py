@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     PAGE = "page"
     POST = "post"
+    NEW_CARD = "new_card"
     UPDATE = "update"
 
 
@@ -31,6 +32,9 @@ UPDATES = Limit(burst=10, every=timedelta(seconds=1.25))
 POSTS = Limit(burst=30, every=timedelta(seconds=0.4))
 PAGES = Limit(burst=30, every=timedelta(seconds=0.4))
 """Pages have a budget of their own, which posts and updates cannot eat."""
+
+NEW_CARDS = Limit(burst=20, every=timedelta(seconds=3))
+"""Twenty new cards a minute are what the people of a channel can read; of the others a line says how many there are."""
 
 LONGEST_PAUSE = timedelta(minutes=5)
 
@@ -55,6 +59,8 @@ def buckets(kind: Kind, channel: str) -> tuple[str, ...]:
     """The names of the buckets that a message takes a token from."""
     if kind is Kind.UPDATE:
         return ("updates",)
+    if kind is Kind.NEW_CARD:
+        return f"cards:{channel}", f"channel:{channel}", "posts"
     return f"channel:{channel}", "pages" if kind is Kind.PAGE else "posts"
 
 
@@ -63,7 +69,7 @@ def limit_of(name: str) -> Limit:
     return _LIMITS[name.partition(":")[0]]
 
 
-_LIMITS = {"channel": CHANNEL, "updates": UPDATES, "posts": POSTS, "pages": PAGES}
+_LIMITS = {"cards": NEW_CARDS, "channel": CHANNEL, "updates": UPDATES, "posts": POSTS, "pages": PAGES}
 
 
 def pause(attempts: int) -> timedelta:

@@ -25,8 +25,10 @@ from bot.slack.messages import line, notice, page
 from bot.slack.parts import TEXT
 from bot.slack.proposals import ProposalFacts, proposal_card, proposal_facts, proposal_notice
 from bot.slack.runs_asked import asks
+from bot.slack.storms import storm_line
 from bot.slack.words import Names, cut, is_person
 from store.models import Case
+from store.serving_models import Storm
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ def senders(context: Context, client: AsyncWebClient) -> dict[str, Sender]:
         "notice": sending.notice,
         "page": sending.page,
         "page_update": sending.page_update,
+        "storm": sending.storm,
+        "storm_update": sending.storm,
         "proposal": sending.proposal,
         "proposal_notice": sending.proposal_notice,
         "checkpoint": sending.checkpoint,
@@ -119,6 +123,11 @@ class _Sending:
             log.warning("a direct message can be edited no more", extra={"case": case.ref, "because": str(fault)})
             return place
         return {**place, "ts": owed.payload["ts"]}
+
+    async def storm(self, owed: Claimed) -> Mapping[str, Any]:
+        """Posts the line that sums up what waits for a channel, or edits the one that is there."""
+        storm = await self.context.desk.read(lambda session: session.get_one(Storm, int(owed.payload["storm"])))
+        return await self._put(owed, _Post(storm.channel_id or owed.channel, storm_line(storm), owed.key), storm.ts)
 
     async def proposal(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts the card of a policy that is proposed or in force, or edits the one that is there."""

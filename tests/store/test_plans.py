@@ -23,6 +23,7 @@ from bot.desk import (
     postmortems,
     releasing,
     rollouts,
+    storms,
     timers,
 )
 from bot.desk.lanes import fronts, waiting_behind
@@ -168,6 +169,7 @@ QUESTIONS: dict[str, Callable[[Tx], Any]] = {
     "cases of an owner": lambda tx: list_cases(tx.session, Wanted(50, owner="billing")),
     "cases of some workflows": lambda tx: list_cases(tx.session, Wanted(50, workflows=WORKFLOWS)),
     "what metrics show": lambda tx: depths(tx.session, AT),
+    "cards that wait": lambda tx: storms._waiting(tx.session),
     "events that a change is tried on": lambda tx: list(_tried(tx, comparing._events(tx.session, "refund", SOON, 200))),
     "cases that a change is tried on": lambda tx: comparing._cases(tx.session, "refund", SOON, 200),
     "the versions of a contract": lambda tx: rollouts.figures(tx.session, "refund", now=LATER),

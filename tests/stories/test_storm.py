@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.stories.company import BEN, BILLING, FAY
+from bot.sandbox.workspace import Message
+from tests.stories.company import BEN, BILLING, FAY, REVOPS
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
 
@@ -64,3 +65,30 @@ async def test_a_storm_after_the_case_is_closed_opens_the_next_one(stage: Stage)
     await stage.settle()
     assert {result["case"] for result in answer["results"]} == {"C-2"}
     assert len(stage.cards(BILLING)) == 2
+
+
+@slack_counts
+async def test_a_storm_is_some_cards_a_minute_and_one_line_of_how_many_wait(stage: Stage) -> None:
+    many = [SAME | {"title": f"Refund {n} was not taken", "subject": str(n), "priority": "P3"} for n in range(44)]
+    notices = {"workflow": "renewal-notice", "failure_mode": "schema_drift", "title": "Of no known form"}
+    began = stage.clock.now().timestamp()
+    await stage.post([*many, SAME | {"title": "The urgent one", "subject": "u", "priority": "P1"}])
+    await stage.post([notices | {"dedup_key": f"n-{n}"} for n in range(5)])
+    await stage.settle()
+    assert "wait" in _storm_lines(stage, BILLING)[0].shown
+    await stage.advance(seconds=15)
+    cards = stage.cards(BILLING)
+    assert (len(cards), len(stage.cards(REVOPS))) == (45, 5)
+    assert sum(float(card.ts) - began < 60 for card in cards) <= 40
+    assert "The urgent one" in "".join(card.shown for card in cards[:5])
+    (line,) = _storm_lines(stage, BILLING)
+    assert float(line.ts) < float(cards[-15].ts)
+    assert "refund" in line.shown
+    assert "are here now" in line.shown
+    assert 1 <= len(stage.slack.called("chat.update")) <= 8
+    assert _storm_lines(stage, REVOPS) == []
+
+
+def _storm_lines(stage: Stage, channel: str) -> list[Message]:
+    said = stage.slack.messages(channel)
+    return [each for each in said if "`/case list" in each.shown or "At most" in each.shown]

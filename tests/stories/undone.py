@@ -18,6 +18,7 @@ from store.columns import Instant
 from store.contract_models import Baseline, ConnectorState, Drill, Expected, Release, Trigger
 from store.models import Case, Delivery, Owed, Timer
 from store.run_models import Run
+from store.serving_models import Storm
 
 
 class Left(Enum):
@@ -59,6 +60,7 @@ def _question() -> Any:
         select(col(Delivery.id)).where(*goes_on).exists(),
         select(col(Expected.event_id)).where(col(Expected.due_at) <= NOW).exists(),
         select(col(Release.id)).where(col(Release.due_at) <= NOW).exists(),
+        select(col(Storm.id)).where(col(Storm.due_at) <= NOW).exists(),
         select(col(Check.id)).where(or_(col(Check.due_at) <= NOW, col(Check.lease_until) > NOW)).exists(),
         select(col(Drill.id)).where(col(Drill.state) == "asked").exists(),
         select(col(Baseline.workflow)).where(is_looked_at_now).exists(),
@@ -117,6 +119,7 @@ def next_due(session: Session, now: datetime) -> datetime | None:
         select(func.min(col(ConnectorState.free_at))).where(col(ConnectorState.free_at) > now),
         select(func.min(col(ConnectorState.probe_at))).where(col(ConnectorState.probe_at) > now),
         select(func.min(col(Expected.due_at))).where(col(Expected.due_at) > now),
+        select(func.min(col(Storm.due_at))).where(col(Storm.due_at) > now),
         select(func.min(col(Check.due_at))).where(col(Check.due_at) > now),
         select(func.min(col(Baseline.due_at))).where(col(Baseline.due_at) > now),
         select(func.min(col(Baseline.again_at))).where(col(Baseline.again_at) > now),

@@ -3,13 +3,15 @@ pulse, the pace of messages, and the traces that cases and events belong to."""
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 revision = "0005"
 down_revision = "0004"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
+
+DOCUMENT = sa.Text().with_variant(JSONB(), "postgresql")
 
 
 def _partial(name: str, table: str, columns: list[str], *, where: str, unique: bool = False) -> None:
@@ -56,6 +58,20 @@ def _serving() -> None:
         sa.Column("held_until", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("name", name="paces_pkey"),
     )
+    op.create_table(
+        "storms",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("workflow", sa.String(), nullable=False),
+        sa.Column("since_at", INSTANT, nullable=False),
+        sa.Column("due_at", INSTANT, nullable=True),
+        sa.Column("counts", DOCUMENT, nullable=False),
+        sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.String(), nullable=True),
+        sa.Column("ts", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="storms_pkey"),
+    )
+    _partial("one_storm_at_a_time", "storms", ["channel", "workflow"], where="due_at IS NOT NULL", unique=True)
 
 
 def _traces() -> None:

@@ -6,6 +6,8 @@ INSERT INTO pulses (id, at)
 VALUES (1, '2026-11-23T09:00:00.000000+00:00');
 INSERT INTO paces (name, full_at, held_until)
 VALUES ('channel:C000OPS', '2026-11-23T09:00:01.100000+00:00', NULL);
+INSERT INTO storms (id, channel, workflow, since_at, due_at, counts, most, channel_id, ts)
+VALUES (1, 'C000OPS', 'refund', '2026-11-23T09:00:00.000000+00:00', NULL, '{"P2":3}', 30, 'C000OPS', '1.1');
 INSERT INTO audit_leaves (place, chain, seq, hash, number, broken)
 VALUES (0, 'desk', 1, 'h1', 1, '');
 INSERT INTO audit_blocks (place, root)
