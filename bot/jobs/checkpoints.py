@@ -14,8 +14,10 @@ from sqlmodel import Session, col
 from bot.desk import checkpoints, turns
 from bot.desk.checkpoints import TURN, Keep, Sign
 from bot.desk.desk import Desk
+from bot.desk.findings import keep_found
 from bot.desk.turns import Mine, Overtaken
 from bot.rules.actors import SYSTEM
+from bot.rules.auditor import Found, Kind
 from store import checkpoint_file, leaves
 from store.audit_models import Checkpoint
 from store.checkpoints import last_number
@@ -30,6 +32,10 @@ def _look(after: str, session: Session) -> Look | None:
 
 def _block_root(block: int, session: Session) -> str:
     return leaves.block_root(session, block)
+
+
+class RolledBack(Exception):
+    """The database does not have what the file has: it is not the one that it was."""
 
 
 class Checkpoints:
@@ -78,6 +84,11 @@ class Checkpoints:
             if not self._is_known:
                 self._written, self._is_known = await asyncio.to_thread(checkpoint_file.last_body, file), True
             complaint = await self._desk.read(lambda session: self._append(session, file))
+        except RolledBack as rolled_back:
+            complaint = str(rolled_back)
+            found = Found(Kind.BROKEN, f"broken:{file}:{complaint}", f"audit log, {file}: {complaint}")
+            if complaint != self._complaint:
+                await self._desk.run(keep_found, [found], actor=SYSTEM)
         except OSError as fault:
             complaint, self._is_known = f"it cannot be written: {fault.strerror}", False
         if complaint and complaint != self._complaint:
@@ -85,11 +96,11 @@ class Checkpoints:
         self._complaint = complaint
 
     def _append(self, session: Session, file: Path) -> str:
-        """What keeps it from being written: a database that does not have what the file has is not the one it was."""
+        """Writes what is new. Raises `RolledBack`, and `OSError`."""
         written = checkpoint_file.number_of(self._written) if self._written else 0
         mine = select(col(Checkpoint.body)).where(col(Checkpoint.number) == written)
         if written and session.execute(mine).scalar() != self._written:
-            return f"the database does not have its last checkpoint, {written}: it was rolled back, or is another one"
+            raise RolledBack(f"the database does not have its checkpoint {written}: it was rolled back, or is another")
         if checkpoint_file.is_behind(session, written):
             checkpoint_file.append(file, checkpoint_file.lines_after(session, written))
             newest = select(col(Checkpoint.body)).where(col(Checkpoint.number) == last_number(session))

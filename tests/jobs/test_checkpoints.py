@@ -44,6 +44,7 @@ from store.checkpoints import last_number, public_text
 from store.database import Database
 from store.models import Case, Owed
 from store.sealing import ToSeal, erase, seal
+from store.watch_models import Finding
 from tests.conftest import change_in_force
 from tests.processes import ROOT
 
@@ -192,6 +193,8 @@ async def test_a_database_that_was_rolled_back_is_named_and_its_checkpoints_are_
         await hour_passes(again, clock, Checkpoints(again, KEY, file))
         assert restored.read_now(last_number) == 2, "it goes on, with another checkpoint 2"
         assert lines_of(file) == before
+        [told] = restored.read_now(lambda session: session.execute(select(col(Finding.about))).scalars().all())
+        assert told.endswith("the database does not have its checkpoint 2: it was rolled back, or is another")
         assert "checkpoint 2 of the database is another one than outside" in faults(restored, file)
     finally:
         restored.close()
