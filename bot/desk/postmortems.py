@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlmodel import Session, col
 
 from bot.desk.acting import Acting, begin, finish, name_of
@@ -102,11 +102,13 @@ def find(session: Session, case_id: int) -> PostMortem | None:
 
 
 def to_write(session: Session, roles: Iterable[str], *, most: int) -> list[tuple[Case, PostMortem]]:
-    """The closed cases of these roles whose post-mortem is not written, the longest owed first."""
+    """The closed cases of these roles whose post-mortem is not written, the longest owed first. The few that are owed
+    are read first, and not all cases that the roles ever owned: SQLite would begin with these, by their index."""
+    owner = func.coalesce(col(Case.owner), "")
     waiting = (
         select(Case, PostMortem)
         .join(PostMortem, col(PostMortem.case_id) == col(Case.id))
-        .where(col(PostMortem.written_at).is_(None), col(Case.closed_at).is_not(None), col(Case.owner).in_(list(roles)))
+        .where(col(PostMortem.written_at).is_(None), col(Case.closed_at).is_not(None), owner.in_(list(roles)))
         .order_by(col(PostMortem.owed_at), col(Case.id))
     )
     return [(case, row) for case, row in session.execute(waiting.limit(most))]

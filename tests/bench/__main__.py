@@ -15,7 +15,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from store.migrate import migrate
-from tests.bench import events, intake, reactions, runs, sizes, windows
+from tests.bench import events, growth, intake, reactions, runs, sizes, windows
 from tests.bench.figures import Figure, table
 from tests.bench.processes import free_port, running
 from tests.bench.service import workspace
@@ -57,6 +57,7 @@ def _measured(folder: Path) -> Iterator[Figure]:
         yield from reactions.timers(folder / "open.db", slack, sizes.OPEN)
         yield from windows.outcome_windows(folder / "windows.db", slack)
         yield from sizes.readiness(folder / "closed.db", slack)
+        yield from growth.grown(folder, slack)
         yield from _on_postgres(slack, raw_port)
 
 

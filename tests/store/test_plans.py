@@ -229,6 +229,12 @@ def test_no_table_is_read_whole(filled: Database, question: str) -> None:
         assert question in BY_NUMBER or not _whole_tables(plan), "\n".join([statement, *plan])
 
 
+def test_what_is_owed_is_read_and_not_all_that_ever_was(filled: Database) -> None:
+    ((statement, parameters),) = _asked(filled, QUESTIONS["post-mortems to write"])
+    plan = filled.read_now(lambda session: _plan(session, statement, parameters))
+    assert "post_mortems_to_write" in " ".join(plan)
+
+
 def test_a_whole_table_would_be_seen(filled: Database) -> None:
     def everything(tx: Tx) -> None:
         tx.session.execute(text("SELECT count(*) FROM cases WHERE title = 'x'"))
