@@ -73,6 +73,7 @@ RENEWS_LEASES_EVERY = 1.0
 LOOKS_AT_HOMES_EVERY = 3.0
 PRUNES_EVERY = 600.0
 LOOKS_AT_HEALTH_EVERY = 5.0
+BASELINES_HEED = ("baselines", "triggers", "missed", "policy_in_force")
 LOOKS_AT_CHAINS_EVERY = 10.0
 AUDITS_EVERY = 20.0
 STOPS_WITHIN = 8.0
@@ -229,18 +230,18 @@ class Service:
         checkpoints = Checkpoints(self.desk, signing_key(self._settings), self._settings.checkpoints)
         self._work += [outbox.stop, deliveries.stop, checks.stop, runs.stop]
         loops = [
-            Loop("timers", lambda: timers.tick(context), next_timer_due),
-            Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due),
-            Loop("releases", lambda: releases.tick(context), next_release_due),
-            Loop("outbox", outbox.tick, outbox.next_due),
-            Loop("storms", lambda: storms.tick(self.desk), next_storm_due),
-            Loop("deliveries", deliveries.tick, deliveries.next_due),
-            Loop("checks", checks.tick, checks.next_due),
-            Loop("baselines", baselines.tick, baselines.next_due),
-            Loop("runs", runs.tick, runs.next_due),
+            Loop("timers", lambda: timers.tick(context), next_timer_due, ("timers",)),
+            Loop("outcomes", lambda: outcomes.tick(context), next_outcome_due, ("expected",)),
+            Loop("releases", lambda: releases.tick(context), next_release_due, ("releases",)),
+            Loop("outbox", outbox.tick, outbox.next_due, ("outbox", "storms")),
+            Loop("storms", lambda: storms.tick(self.desk), next_storm_due, ("storms",)),
+            Loop("deliveries", deliveries.tick, deliveries.next_due, ("deliveries", "connector_states", "triggers")),
+            Loop("checks", checks.tick, checks.next_due, ("checks", "connector_states")),
+            Loop("baselines", baselines.tick, baselines.next_due, BASELINES_HEED),
+            Loop("runs", runs.tick, runs.next_due, ("runs", "connector_states")),
             Loop("leases", runs.renew, every=RENEWS_LEASES_EVERY),
             Loop("health", HealthChecks(self.desk, caller, self._environment).tick, every=LOOKS_AT_HEALTH_EVERY),
-            Loop("drills", lambda: drills.tick(self.desk), next_drill_due, every=LOOKS_FOR_DRILLS_EVERY),
+            Loop("drills", lambda: drills.tick(self.desk), next_drill_due, ("drills",), LOOKS_FOR_DRILLS_EVERY),
             Loop("policy", self._watch.tick, every=LOOKS_AT_FOLDER_EVERY),
             Loop("prune", lambda: prune.tick(self.desk), every=PRUNES_EVERY),
             Loop("checkpoints", checkpoints.tick, every=LOOKS_AT_CHAINS_EVERY),

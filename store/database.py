@@ -20,6 +20,7 @@ from sqlmodel import Session
 
 from store.engines import READERS, WRITERS_ON_POSTGRES, engine_for, reading
 from store.together import TOGETHER, CommitUnknown, Piece, Stale, Waiting, carry_out, session_on
+from store.written import Written, note_writes
 
 __all__ = ["CommitUnknown", "Database", "Stale", "engine_for"]
 
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = engine_for(url)
         self._reading = reading(self.engine)
+        note_writes(self.engine)
         one_writer = self.engine.dialect.name == "sqlite"
         self._waiting = Waiting(together=TOGETHER if one_writer else 1)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
@@ -42,7 +44,7 @@ class Database:
         for writer in self._writers:
             writer.start()
 
-    def write(self, work: Callable[[Session], T]) -> Future[T]:
+    def write(self, work: Callable[[Session], T]) -> Written[T]:
         """Runs `work(session)` in a transaction. The future has its result after the commit, or its error
         after the rollback of this work alone. Cancelled before a writer took it, it is not run at all; later,
         cancelling has no effect."""

@@ -17,6 +17,8 @@ from sqlalchemy import Dialect, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from store.written import wrote_to
+
 MOST_AT_ONCE = 64
 MOST_PARAMETERS = 30_000
 """SQLite takes 32,766 in one statement, PostgreSQL 65,535."""
@@ -63,6 +65,7 @@ def insert_rows(
         return
     connection = session.connection()
     insert = _made(connection.dialect, model.__table__, tuple(rows[0]), unless)
+    wrote_to(connection, model.__tablename__)
     for part in _parts(rows, MOST_PARAMETERS // insert.width):
         connection.exec_driver_sql(insert.sql(len(part)), insert.parameters(part))
 

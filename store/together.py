@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session
 
 from store.engines import lost_a_race
+from store.written import Written, tables_written
 
 TOGETHER = 256
 """At most so many pieces of work share one commit."""
@@ -38,7 +39,7 @@ class Piece:
     """One piece of work, and the future of who waits for it."""
 
     work: Callable[[Session], Any]
-    future: Future[Any] = field(default_factory=Future)
+    future: Written[Any] = field(default_factory=Written)
 
 
 Outcome = tuple[Piece, Any, BaseException | None]
@@ -130,6 +131,7 @@ def _may_be_run_again(fault: Exception, *, alone: bool) -> bool:
 
 def _transaction(engine: Engine, pieces: Sequence[Piece]) -> tuple[list[Outcome], list[Piece]]:
     with _connected(engine) as connection:
+        tables_written(connection)
         transaction = _begin(connection)
         try:
             outcomes, apart = _run(connection, pieces)
@@ -137,6 +139,9 @@ def _transaction(engine: Engine, pieces: Sequence[Piece]) -> tuple[list[Outcome]
             _roll_back(connection, transaction)
             raise
         _commit(connection, transaction)
+        tables = tables_written(connection)
+        for piece, _, _ in outcomes:
+            piece.future.tables = tables
         return outcomes, apart
 
 

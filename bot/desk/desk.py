@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence, Sized
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from bot.rules.pressure import Load
 from bot.rules.refusals import Refused
 from store.database import Database
 from store.together import savepoint
+from store.written import Written
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -36,13 +36,14 @@ class _Refusal:
 
 
 class Desk:
-    """Runs commands. `on_commit` is called after each one, in the event loop's thread: something may be owed."""
+    """Runs commands. `on_commit` is called after each one, in the event loop's thread, with the tables that it wrote
+    to: something may be owed."""
 
     def __init__(self, database: Database, clock: Clock, policies: Policies) -> None:
         self.database = database
         self.clock = clock
         self.policies = policies
-        self.on_commit: Callable[[], None] = lambda: None
+        self.on_commit: Callable[[frozenset[str]], None] = lambda tables: None
         self._joined: dict[Any, Joining[Any, Any]] = {}
 
     async def run(self, act: Act[C, R], command: C, *, actor: Actor) -> R:
@@ -54,7 +55,7 @@ class Desk:
         except asyncio.CancelledError:
             self._tell_when(written, asyncio.get_running_loop())
             raise
-        self.on_commit()
+        self._committed(written.tables)
         if isinstance(result, _Refusal):
             raise result.refused
         return result
@@ -78,12 +79,12 @@ class Desk:
         loads = [joining.load(now) for joining in self._joined.values()]
         return Load(sum(each.waiting for each in loads), max((each.waited for each in loads), default=0.0))
 
-    def _tell_when(self, written: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _tell_when(self, written: Written[Any], loop: asyncio.AbstractEventLoop) -> None:
         """Nobody waits for the result any more, but it is committed all the same, and what it owes has to leave."""
 
-        def tell(_: Future[Any]) -> None:
+        def tell(_: object) -> None:
             with suppress(RuntimeError):  # the loop was closed meanwhile: the next start sees what is owed
-                loop.call_soon_threadsafe(self._committed)
+                loop.call_soon_threadsafe(self._committed, written.tables)
 
         written.add_done_callback(tell)
 
@@ -107,11 +108,11 @@ class Desk:
             refusal.flush()
             return _Refusal(refused)
 
-    def _write_joined(self, act: JoinedAct[Any, R], commands: Sequence[Any]) -> Future[Sequence[R]]:
+    def _write_joined(self, act: JoinedAct[Any, R], commands: Sequence[Any]) -> Written[Sequence[R]]:
         return self.database.write(lambda session: self._act_joined(session, act, commands))
 
-    def _committed(self) -> None:
-        self.on_commit()
+    def _committed(self, tables: frozenset[str]) -> None:
+        self.on_commit(tables)
 
     def _act_joined(self, session: Session, act: JoinedAct[Any, R], commands: Sequence[Any]) -> Sequence[R]:
         tx = Tx(session, self.clock.now(), SYSTEM, self.policies)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 from bot.rules.pressure import Load
 from store.database import CommitUnknown
+from store.written import Written
 
 C = TypeVar("C", bound=Sized)
 R = TypeVar("R")
@@ -26,10 +26,13 @@ ENOUGH = 500
 
 
 class Joining(Generic[C, R]):
-    """`write(commands)` writes them in one transaction and gives one result for each; `on_commit` is called after it.
+    """`write(commands)` writes them in one transaction and gives one result for each; `on_commit` is called after it,
+    with the tables that it wrote to.
     To be used in one event loop."""
 
-    def __init__(self, write: Callable[[list[C]], Future[Sequence[R]]], on_commit: Callable[[], None]) -> None:
+    def __init__(
+        self, write: Callable[[list[C]], Written[Sequence[R]]], on_commit: Callable[[frozenset[str]], None]
+    ) -> None:
         self._write = write
         self._on_commit = on_commit
         self._waiting: deque[Waiter[C, R]] = deque()
@@ -74,17 +77,17 @@ class Joining(Generic[C, R]):
             self._done(batch)
             return
 
-        def settle(done: Future[Sequence[R]]) -> None:
+        def settle(_: object) -> None:
             with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-                loop.call_soon_threadsafe(self._settle, loop, batch, done)
+                loop.call_soon_threadsafe(self._settle, loop, batch, written)
 
         written.add_done_callback(settle)
 
-    def _settle(self, loop: asyncio.AbstractEventLoop, batch: list[Waiter[C, R]], done: Future[Sequence[R]]) -> None:
+    def _settle(self, loop: asyncio.AbstractEventLoop, batch: list[Waiter[C, R]], done: Written[Sequence[R]]) -> None:
         """Answers those who wait, and then goes on: what answering them brings is in the next batch."""
         fault = done.exception()
         if fault is None:
-            self._on_commit()
+            self._on_commit(done.tables)
             for (_, answer, _), result in zip(batch, done.result(), strict=True):
                 if not answer.done():
                     answer.set_result(result)

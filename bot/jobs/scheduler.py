@@ -35,11 +35,13 @@ STUCK = 300.0
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Work that runs by itself. `tick` does what is due and returns how much that was. `next_due` says when there may
-    be more; a loop without it hears of no commit and runs only `every` so many seconds."""
+    be more, and `heeds` names the tables by whose rows it finds work: a commit that wrote to one of them wakes it.
+    A loop without these runs only `every` so many seconds."""
 
     name: str
     tick: Callable[[], Awaitable[int]]
     next_due: Callable[[Session], datetime | None] | None = None
+    heeds: Sequence[str] = ()
     every: float = SWEEP_EVERY
 
 
@@ -49,6 +51,7 @@ class _Run:
     would keep each other awake."""
 
     is_over: bool = False
+    written: set[str] = field(default_factory=set)
 
 
 _run: ContextVar[_Run | None] = ContextVar("_run", default=None)
@@ -78,6 +81,7 @@ class Scheduler:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._is_waking = False
+        self._written: set[str] = set()
         self._machine = SystemClock()
         self._metronome = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -108,7 +112,7 @@ class Scheduler:
         """Starts no more ticks and waits for those that run, so many seconds; then they are cancelled. What they had
         claimed is taken over when its lease ends."""
         self._stopping = True
-        self._context.desk.on_commit = lambda: None
+        self._context.desk.on_commit = lambda tables: None
         if self._metronome.running:
             self._metronome.shutdown(wait=False)
         for driven in self._driven:
@@ -119,21 +123,28 @@ class Scheduler:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def wake(self) -> None:
-        """Something was committed: what it owes may be due now. Whoever waits for the commit is answered first."""
+    def wake(self, tables: frozenset[str]) -> None:
+        """These tables were written to: what is owed may be due now. Whoever waits for the commit is answered first."""
         run = _run.get()
-        if (run is None or run.is_over) and not self._is_waking:
+        if run is not None and not run.is_over:
+            run.written |= tables
+            return
+        self._written |= tables
+        if not self._is_waking:
             self._is_waking = True
-            asyncio.get_running_loop().call_later(BREATH, self._wake_all)
+            asyncio.get_running_loop().call_later(BREATH, self._wake_who_heeds)
 
     def clock_moved(self) -> None:
         """The clock was put forward: all that is due by it now is done now."""
-        self._wake_all()
-
-    def _wake_all(self) -> None:
-        self._is_waking = False
         for driven in self._driven:
             if driven.loop.next_due:
+                driven.wanted.set()
+
+    def _wake_who_heeds(self) -> None:
+        self._is_waking = False
+        written, self._written = self._written, set()
+        for driven in self._driven:
+            if not written.isdisjoint(driven.loop.heeds):
                 driven.wanted.set()
 
     async def _drive(self, driven: _Driven) -> None:
@@ -160,7 +171,10 @@ class Scheduler:
             run.is_over, driven.since = True, None
             _run.reset(token)
         if count:
-            self._wake_all()
+            self._written |= run.written
+            self._wake_who_heeds()
+            if driven.loop.next_due:
+                driven.wanted.set()
             return BREATH
         if driven.loop.next_due:
             await self._arm_for_next(driven, driven.loop.next_due)

@@ -360,7 +360,7 @@ async def test_a_case_that_is_opened_and_joined_at_once_owes_one_card_to_its_cha
 
 async def test_what_a_command_owes_leaves_also_when_nobody_waits_for_its_result(story: Story) -> None:
     told, begun, go_on = asyncio.Event(), threading.Event(), threading.Event()
-    story.desk.on_commit = told.set
+    story.desk.on_commit = lambda _: told.set()
 
     def slow(tx: Tx, _: None) -> None:
         begun.set()

@@ -115,7 +115,7 @@ async def test_looking_for_what_is_due_writes_nothing(context: Context) -> None:
     await came(context.desk, [1])
     await delivered(context.desk, [1])
     commits = []
-    context.desk.on_commit = lambda: commits.append(1)
+    context.desk.on_commit = lambda _: commits.append(1)
     assert await job.tick(context) == 0
     assert commits == []
 

@@ -58,7 +58,7 @@ async def test_requests_are_kept_for_seven_days(desk: Desk, clock: MovableClock)
 async def test_thousands_go_in_small_steps(desk: Desk, clock: MovableClock) -> None:
     await _remember(desk, 1201, clock.now() - timedelta(days=8))
     steps: list[int] = []
-    desk.on_commit = lambda: steps.append(1)
+    desk.on_commit = lambda _: steps.append(1)
     assert await prune.tick(desk) == 1201
     assert len(steps) == 3
     assert await prune.tick(desk) == 0

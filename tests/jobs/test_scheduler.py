@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import delete, false
 from sqlmodel import Session
 
 from bot.clock import MovableClock
@@ -18,9 +19,10 @@ from bot.jobs import timers as job
 from bot.jobs.scheduler import Loop, Scheduler
 from bot.rules.actors import SYSTEM
 from bot.settings import Settings
-from store.models import Case
+from store.models import Case, Timer
 from tests.jobs.test_timers import breached, opened
 
+HEEDED = ("timers",)
 SOON = 5.0
 """Seconds after which a test gives up."""
 
@@ -58,8 +60,8 @@ class Work:
 
 
 async def nothing(desk: Desk) -> None:
-    """A commit."""
-    await desk.run(lambda tx, _: None, None, actor=SYSTEM)
+    """A commit that may bring work."""
+    await desk.run(lambda tx, _: tx.session.execute(delete(Timer).where(false())) and None, None, actor=SYSTEM)
 
 
 async def turn(desk: Desk) -> None:
@@ -106,7 +108,7 @@ def context(sqlite_desk: Desk, clock: MovableClock) -> Context:
 async def work(context: Context) -> AsyncIterator[Work]:
     """A loop that runs, after its first look."""
     work = Work(context.desk)
-    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due)])
+    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due, HEEDED)])
     await scheduler.start()
     await until(context.desk, lambda: work.ticks == 1)
     yield work
@@ -121,6 +123,12 @@ async def test_a_commit_wakes_the_loop_at_once(context: Context, work: Work) -> 
     assert await quiet(work) == before + 1
 
 
+async def test_a_commit_that_wrote_to_other_tables_wakes_it_not(context: Context, work: Work) -> None:
+    before = await quiet(work)
+    await context.desk.run(lambda tx, _: tx.record("case.noted"), None, actor=SYSTEM)
+    assert await quiet(work) == before
+
+
 async def test_a_tick_that_finds_nothing_does_not_wake_itself(work: Work) -> None:
     before = await quiet(work)
     await turn(work.desk)
@@ -129,7 +137,9 @@ async def test_a_tick_that_finds_nothing_does_not_wake_itself(work: Work) -> Non
 
 async def test_two_loops_that_find_nothing_do_not_keep_each_other_awake(context: Context) -> None:
     one, other = Work(context.desk), Work(context.desk)
-    scheduler = Scheduler(context, [Loop("one", one.tick, one.next_due), Loop("other", other.tick, other.next_due)])
+    scheduler = Scheduler(
+        context, [Loop("one", one.tick, one.next_due, HEEDED), Loop("other", other.tick, other.next_due, HEEDED)]
+    )
     await scheduler.start()
     await nothing(context.desk)
     await quiet(one)
@@ -195,7 +205,7 @@ async def test_a_loop_without_a_next_time_hears_of_no_commit_and_is_swept(contex
 async def test_stopping_waits_for_the_tick_that_runs(context: Context) -> None:
     work = Work(context.desk, due=1)
     work.go_on.clear()
-    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due)])
+    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due, HEEDED)])
     await scheduler.start()
     await until(context.desk, lambda: work.ticks == 1)
     stopping = asyncio.create_task(scheduler.stop())
@@ -210,7 +220,7 @@ async def test_stopping_cancels_what_does_not_end(context: Context, monkeypatch:
     monkeypatch.setattr(module, "STOPS_WITHIN", 0.05)
     work = Work(context.desk)
     work.go_on.clear()
-    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due)])
+    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due, HEEDED)])
     await scheduler.start()
     await until(context.desk, lambda: work.ticks == 1)
     await scheduler.stop()
@@ -219,7 +229,7 @@ async def test_stopping_cancels_what_does_not_end(context: Context, monkeypatch:
 
 async def test_stopping_twice_or_before_the_start_is_harmless(context: Context) -> None:
     work = Work(context.desk)
-    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due)])
+    scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due, HEEDED)])
     await scheduler.stop()
     await scheduler.stop()
     await nothing(context.desk)
@@ -228,7 +238,7 @@ async def test_stopping_twice_or_before_the_start_is_harmless(context: Context) 
 
 async def test_moving_the_clock_fires_what_is_due_by_it(context: Context, clock: MovableClock) -> None:
     await opened(context.desk, 3)
-    scheduler = Scheduler(context, [Loop("timers", lambda: job.tick(context), timers.next_due)])
+    scheduler = Scheduler(context, [Loop("timers", lambda: job.tick(context), timers.next_due, ("timers",))])
     await scheduler.start()
     clock.advance(timedelta(hours=2))
     scheduler.clock_moved()
@@ -240,7 +250,7 @@ async def test_moving_the_clock_fires_what_is_due_by_it(context: Context, clock:
 async def test_what_became_due_while_nothing_ran_is_done_at_the_start(context: Context, clock: MovableClock) -> None:
     await opened(context.desk, 3)
     clock.advance(timedelta(days=1))
-    scheduler = Scheduler(context, [Loop("timers", lambda: job.tick(context), timers.next_due)])
+    scheduler = Scheduler(context, [Loop("timers", lambda: job.tick(context), timers.next_due, ("timers",))])
     await scheduler.start()
     await all_breached(context.desk, 3)
     await scheduler.stop()

@@ -62,7 +62,7 @@ async def test_nothing_is_fired_before_its_time(context: Context, clock: Movable
 async def test_looking_for_what_is_due_writes_nothing(context: Context) -> None:
     await opened(context.desk)
     commits = []
-    context.desk.on_commit = lambda: commits.append(1)
+    context.desk.on_commit = lambda _: commits.append(1)
     assert await job.tick(context) == 0
     assert commits == []
 

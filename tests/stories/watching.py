@@ -27,7 +27,7 @@ class Watch:
 
     def beside(self, service: Service) -> None:
         """Sees every command at the desk of the service."""
-        run = service.desk.run
+        run, run_joined = service.desk.run, service.desk.run_joined
 
         async def seen(act: Any, command: Any, *, actor: Actor) -> Any:
             try:
@@ -35,8 +35,15 @@ class Watch:
             finally:
                 self._happened.set()
 
+        async def seen_joined(act: Any, command: Any) -> Any:
+            try:
+                return await run_joined(act, command)
+            finally:
+                self._happened.set()
+
         self.service = service
         service.desk.run = seen  # type: ignore[method-assign]
+        service.desk.run_joined = seen_joined  # type: ignore[method-assign]
 
     async def look(self, outbox: Outbox) -> int:
         """Lets the outbox look once."""
