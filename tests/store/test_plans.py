@@ -229,6 +229,15 @@ def test_no_table_is_read_whole(filled: Database, question: str) -> None:
         assert question in BY_NUMBER or not _whole_tables(plan), "\n".join([statement, *plan])
 
 
+def test_a_rare_state_leads_to_its_few_cases(filled: Database) -> None:
+    def few(tx: Tx) -> None:
+        list_cases(tx.session, Wanted(50, state="failed", workflow="refund", owner="billing"))
+
+    ((statement, parameters),) = _asked(filled, few)
+    plan = filled.read_now(lambda session: _plan(session, statement, parameters))
+    assert "by_state" in " ".join(plan)
+
+
 def test_what_is_owed_is_read_and_not_all_that_ever_was(filled: Database) -> None:
     ((statement, parameters),) = _asked(filled, QUESTIONS["post-mortems to write"])
     plan = filled.read_now(lambda session: _plan(session, statement, parameters))
