@@ -13,17 +13,18 @@ from bot.desk.cases import fail, reopen
 from bot.desk.commands import Fail, Reopen
 from bot.desk.desk import Desk
 from bot.desk.policies import Policies
+from bot.desk.runs.undoing import UndoRun, undo_run
 from bot.desk.sending_again import AskReplay, ask_replay
 from bot.jobs import prune
 from bot.rules.actors import person
 from bot.rules.refusals import Refused
 from store.models import Event
 from store.run_models import RunStep
-from tests.stories.company import FAY
+from tests.stories.company import BEN, FAY
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
 from tests.stories.test_events import send
-from tests.stories.test_runs import runs
+from tests.stories.test_runs import run, runs
 from tests.stories.test_sending_again import LOST, REFUND
 
 LEAD = {"lead_id": "lead_1", "tier": "growth", "email": "ada.lovelace@private.test"}
@@ -98,7 +99,10 @@ def folder(folder: Path, request: pytest.FixtureRequest) -> Path:
     contract = folder / "workflows" / "lead-routing.yml"
     text = contract.read_text()
     begin, end = text.index("deliver:"), text.index("exceptions:")
-    contract.write_text(f"{text[:begin]}deliver:\n  runbook: outer\n\n{text[end:]}")
+    if request.param == "with an undo":
+        contract.write_text(text.replace("other: {priority: P2}", "other: {runbooks: [outer]}", 1))
+    else:
+        contract.write_text(f"{text[:begin]}deliver:\n  runbook: outer\n\n{text[end:]}")
     post = '{connector: helpdesk, method: POST, path: /tickets, json: {lead: "{{ event.email }}", team: growth}}'
     steps = f"steps:\n  - name: post\n    request: {post}\n"
     (folder / "runbooks" / "inner.yml").write_text(f"runbook: inner\ntitle: Inner\n{steps}")
@@ -120,3 +124,15 @@ async def test_what_runs_asked_and_were_answered_goes_and_then_the_runs(stage: S
     await days_later(stage, 310)
     assert count(stage, "runs", "run_steps", "events") == [0, 0, 0]
     assert stage.broken() == []
+
+
+@pytest.mark.parametrize("folder", ["with an undo"], indirect=True)
+async def test_a_run_whose_answers_are_gone_is_not_taken_back(stage: Stage) -> None:
+    ref = await stage.report(workflow="lead-routing", title="Lead lost", event=LEAD)
+    await run(stage, ref, "outer", by=BEN)
+    [outer, *_] = runs(stage)
+    await stage.service.desk.run(fail, Fail(1, "it is gone"), actor=person(BEN))
+    desk = await days_later(stage, 91)
+    await desk.run(reopen, Reopen(1, "it was not"), actor=person(BEN))
+    with pytest.raises(Refused, match="What Outer was answered is no longer kept"):
+        await desk.run(undo_run, UndoRun(1, outer.id or 0), actor=person(BEN))

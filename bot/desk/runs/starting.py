@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlmodel import Session, col
 
 from bot.desk import clocks
@@ -212,10 +212,12 @@ def children(session: Session, run_id: int) -> list[int]:
 
 
 def can_go_on(session: Session, run_id: int | None) -> bool:
-    """Whether a run may go on at the step that failed: it failed or was stopped, and nothing of it was taken back."""
+    """Whether a run may go on at the step that failed: it failed or was stopped, nothing of it was taken back, and what
+    its steps got is still kept."""
     state = session.execute(select(col(Run.state)).where(col(Run.id) == run_id)).scalar()
-    undone = select(col(RunStep.id)).where(col(RunStep.run_id) == run_id, col(RunStep.state).in_(TAKEN_BACK))
-    return state in FAILED and session.execute(undone.limit(1)).first() is None
+    is_past = or_(col(RunStep.state).in_(TAKEN_BACK), col(RunStep.gone_at).is_not(None))
+    past = session.execute(select(col(RunStep.id)).where(col(RunStep.run_id) == run_id, is_past).limit(1)).first()
+    return state in FAILED and past is None
 
 
 def form_names(tx: Tx, case: Case, *, shown: bool = True) -> dict[str, Any]:
