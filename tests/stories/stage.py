@@ -30,7 +30,7 @@ from tests.stories.undone import Left, is_looked_at, left_to_do, next_due, waiti
 from tests.stories.watching import Watch
 
 R = TypeVar("R")
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds of real time after which a story is stuck."""
 SECOND = timedelta(seconds=1)
 TOKEN = "token-of-monitors"
