@@ -64,3 +64,10 @@ def test_a_difference_is_told_as_it_is_shown(capsys: pytest.CaptureFixture[str])
     assert main(["contracts", "diff", "main/policy", "policy", "--format", "github"]) == 1
     [annotation] = re.findall(r"`(::error [^`]*)`", (DOCS / "policy.md").read_text(encoding="utf-8"))
     assert annotation in capsys.readouterr().out.splitlines()
+
+
+def test_each_test_that_shows_a_guarantee_is_there() -> None:
+    named = re.findall(r"`(tests/\S+\.py)::(\w+)`", (DOCS / "guarantees.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    for file, test in named:
+        assert f"def {test}(" in (DOCS.parent / file).read_text(encoding="utf-8"), test
