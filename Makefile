@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench faults lock clean
 demo: $(STAMP)  ## the whole product on this machine; open the address it prints
 	$(VENV)/bin/pointsman demo
 
@@ -18,6 +18,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)  ## figures, each beside its raw part in the same run
 	$(VENV)/bin/python -m tests.bench
+
+faults: $(STAMP)  ## kills, stops and breaks everything around it, and counts what was lost or doubled; FAULTS="--kills 20"
+	$(VENV)/bin/python -m tests.faults $(FAULTS)
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
