@@ -54,8 +54,8 @@ class Row:
     doubled: list[str] = field(default_factory=list)
 
     def once(self, name: str, times: int, *, at_most: bool = False) -> None:
-        """Counts something that has to be there exactly once (`at_most`: or not at all)."""
-        self.count += 1
+        """Counts something that has to be there exactly once (`at_most`: or not at all, and then it is not counted)."""
+        self.count += bool(times or not at_most)
         if times > 1:
             self.doubled.append(f"{name}: {times} times")
         elif times < 1 and not at_most:

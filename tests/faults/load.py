@@ -127,12 +127,17 @@ class World:
             return
         card, case, person = found
         before = len(self.slack.ephemerals(person))
+        self._balance()
         try:
             await self.slack.click(person, card, text="Acknowledge")
         except CannotDo:  # another click was faster, and the card has changed
             return
         words = await self._told(person, before)
         self.answered.clicks.append((person, case, any("You have it now" in each for each in words)))
+
+    def _balance(self) -> None:
+        """What Slack sends next reaches any of the replicas, as behind a balancer."""
+        self.slack.request_url = f"{self.rng.choice(self.urls())}/slack/events"
 
     async def _told(self, person: str, before: int) -> list[str]:
         with suppress(TimeoutError):
@@ -146,6 +151,7 @@ class World:
             return
         _, case, person = found
         text = f"note-{self._next()}-"
+        self._balance()
         reply = await self.slack.command(person, f"C0DESK{PEOPLE.index(person) // 2}", f"/case note {case} {text}")
         self.answered.notes.append((person, case, text, ":memo:" in reply.text))
 

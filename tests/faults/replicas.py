@@ -21,10 +21,6 @@ LOOKS_EVERY = 0.05
 STOPS_WITHIN = 15.0
 
 
-class NotReady(Exception):
-    """A replica did not come up, though nothing was broken any more."""
-
-
 @dataclass
 class Replica:
     """One process at one address, and what it has said, in a file. `ended`: how often it ended without being told."""

@@ -111,7 +111,7 @@ async def carried_out(run: Run, folder: Path) -> AsyncIterator[Report]:
 
 
 async def _scene(stack: AsyncExitStack, run: Run, folder: Path, it: Sqlite | Server) -> tuple[Hands, World]:
-    """Everything runs, and Slack reaches the service."""
+    """Everything runs, and each replica is ready."""
     rng, shop = random.Random(run.seed), Shop()
     slack = await stack.enter_async_context(workspace())
     stack.push_async_callback((await shop.start()).cleanup)
@@ -124,7 +124,6 @@ async def _scene(stack: AsyncExitStack, run: Run, folder: Path, it: Sqlite | Ser
         replica.start()
     hands = Hands(replicas, slack, shop, it, http, rng)
     await hands.healed()
-    slack.request_url = f"{replicas[0].url}/slack/events"
     return hands, World(rng, slack, shop, lambda: [each.url for each in replicas], http)
 
 
