@@ -184,12 +184,14 @@ def _wanted(has_held: bool, updates_held: bool, is_among: bool, lock: bool, has_
     )
     is_update = or_(outbox.kind.in_(EDITS), and_(outbox.kind == "card", cases.card_ts.is_not(None)))
     is_new = and_(outbox.kind == "card", cases.card_ts.is_(None))
+    # the first card of a case makes the thread that its lines wait for
+    is_root = and_(is_new, cases.thread_ts.is_(None))
     in_front = exists().where(
         earlier.case_id == outbox.case_id,
         earlier.channel == outbox.channel,
         earlier.id < outbox.id,
         earlier.state.in_(_waiting()),
-        or_(earlier.kind != "card", cases.card_ts.is_(None)),
+        or_(and_(earlier.kind != "card", ~is_root), and_(earlier.kind == "card", cases.card_ts.is_(None))),
     )
     wanted = (
         select(*(getattr(outbox, name) for name in COLUMNS), cases.card_ts, cases.trace)
@@ -289,9 +291,10 @@ def not_sent(tx: Tx, command: NotSent) -> bool:
     if away_since and message.kind == "page" and tx.policy.team.defaults.fallback:
         again_at = next_try(again_at, away_since=away_since, now=tx.now)
     mine = [col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts]
-    state = "dead" if command.permanent else "cancelled" if _is_owed_anew(tx, message) else "owed"
+    if not command.permanent:
+        _stand_for_both(tx, message)
     values = {
-        "state": state,
+        "state": "dead" if command.permanent else "owed",
         "not_before_at": again_at,
         "lease_until": None,
         "maybe_sent": message.maybe_sent or command.unknown,
@@ -305,9 +308,13 @@ def not_sent(tx: Tx, command: NotSent) -> bool:
     return away_since == tx.now
 
 
-def _is_owed_anew(tx: Tx, message: Claimed) -> bool:
-    again = select(col(Owed.id)).where(col(Owed.key) == message.key, col(Owed.state) == "owed")
-    return tx.session.execute(again).first() is not None
+def _stand_for_both(tx: Tx, message: Claimed) -> None:
+    """Where the same was owed once more while this one was on its way, this one stays: it has its place in front of
+    what is to follow it, and knows whether it may have left."""
+    claimed: Any = aliased(Owed)
+    is_mine = exists().where(claimed.id == message.id, claimed.state == "sending", claimed.attempts == message.attempts)
+    anew = update(Owed).where(col(Owed.key) == message.key, col(Owed.state) == "owed", is_mine)
+    tx.session.execute(anew.values(state="cancelled").execution_options(synchronize_session=False))
 
 
 def _dead_letter(tx: Tx, message: Claimed, because: str) -> None:

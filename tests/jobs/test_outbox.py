@@ -140,6 +140,34 @@ async def test_lines_follow_the_first_post_of_the_card_in_their_order(desk: Desk
     assert [message.payload.get("text") for message in post.sent[1:]] == ["line 0", "line 1"]
 
 
+@pytest.mark.parametrize("permanent", [False, True])
+async def test_a_first_card_that_fails_while_it_is_owed_anew_goes_before_the_lines_that_wait_for_it(
+    desk: Desk, clock: MovableClock, post: Post, permanent: bool
+) -> None:
+    case_id = await opened(desk, workflow="lead-routing", mode="schema_drift")
+
+    async def card(message: Claimed) -> Mapping[str, Any]:
+        if not post.faults:
+            return await post(message)
+        await say(desk, case_id)
+        await redraw(desk, case_id)
+        raise post.faults.pop()
+
+    async def line(message: Claimed) -> Mapping[str, Any]:
+        if "card" not in post.kinds:
+            raise Undelivered("the card that it belongs to is not posted yet")
+        return await post(message)
+
+    outbox = Outbox(desk, clock, {"card": card, "line": line})
+    post.faults = [Undelivered("the connection broke", unknown=not permanent, permanent=permanent)]
+    await outbox.drain()
+    for _ in range(3):
+        await later(outbox, desk, seconds=5)
+    ours = [message for message in post.sent if message.case_id == case_id]
+    assert [message.kind for message in ours] == ["card", "line"]
+    assert ours[0].maybe_sent is not permanent
+
+
 async def later(outbox: Outbox, desk: Desk, *, seconds: float) -> None:
     clock = desk.clock
     assert isinstance(clock, MovableClock)

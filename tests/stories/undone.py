@@ -89,12 +89,13 @@ def _may_leave() -> Any:
     owed: Any = aliased(Owed)
     earlier: Any = aliased(Owed)
     case: Any = aliased(Case)
+    is_root = and_(owed.kind == "card", case.card_ts.is_(None), case.thread_ts.is_(None))
     is_behind = exists().where(
         earlier.case_id == owed.case_id,
         earlier.channel == owed.channel,
         earlier.id < owed.id,
         earlier.state.in_(("owed", "sending")),
-        or_(earlier.kind != "card", case.card_ts.is_(None)),
+        or_(and_(earlier.kind != "card", ~is_root), and_(earlier.kind == "card", case.card_ts.is_(None))),
     )
     ready = or_(
         and_(owed.state == "owed", owed.not_before_at <= NOW), and_(owed.state == "sending", owed.lease_until <= NOW)
