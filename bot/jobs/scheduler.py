@@ -47,8 +47,8 @@ class Loop:
 
 @dataclass(slots=True)
 class _Run:
-    """One tick. What it commits itself wakes the loops only if it did something: else two loops that look for work
-    would keep each other awake."""
+    """One tick. What it commits itself wakes the others when it is over, and itself only if it did something. Two loops
+    that write although they find nothing would keep each other awake; their rests leave that little."""
 
     is_over: bool = False
     written: set[str] = field(default_factory=set)
@@ -147,6 +147,12 @@ class Scheduler:
             if not written.isdisjoint(driven.loop.heeds):
                 driven.wanted.set()
 
+    def _hand_on(self, driven: _Driven, written: set[str]) -> None:
+        """What a tick wrote is work for others, also where it found none for itself."""
+        for other in self._driven:
+            if other is not driven and not written.isdisjoint(other.loop.heeds):
+                other.wanted.set()
+
     async def _drive(self, driven: _Driven) -> None:
         while True:
             await driven.wanted.wait()
@@ -170,9 +176,8 @@ class Scheduler:
         finally:
             run.is_over, driven.since = True, None
             _run.reset(token)
+        self._hand_on(driven, run.written)
         if count:
-            self._written |= run.written
-            self._wake_who_heeds()
             if driven.loop.next_due:
                 driven.wanted.set()
             return BREATH

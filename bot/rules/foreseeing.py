@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,7 +157,8 @@ def _planned(step: Step, request: Request, connector: str, view: View, *, before
     path = filling.text(request.path) + filling.query(request.query, "&" if "?" in request.path.source else "?")
     body = filling.tree(request.json) if isinstance(request.json, Tree) else request.json
     sent = {"method": request.method, "connector": connector, "path": path, "json": body}
-    words = f"{before}{request.method} {path} to {connector}"
+    said = "" if body is None else f" with {json.dumps(body, ensure_ascii=False, default=str)}"
+    words = f"{before}{request.method} {path} to {connector}{said}"
     return Planned(step.name, step.kind, words, sent, filling.is_known)
 
 

@@ -91,7 +91,7 @@ async def test_it_reads_and_then_says_the_very_request_that_it_would_make(stage:
     }
     assert (first.is_known, second.is_known) == (True, False)
     assert second.words == 'tell owner: It was ‹known once "write" is done›'
-    assert "write: PATCH /tickets/T-1 to helpdesk" in stage.thread(ref)[-1]
+    assert "write: PATCH /tickets/T-1 to helpdesk with {" in stage.thread(ref)[-1]
     assert [who for who, _ in messages(stage, "run_proposed")] == [FAY]
 
 
