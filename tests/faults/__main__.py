@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,9 @@ ENGINES = ("sqlite", "postgres")
 
 
 async def _run(run: Run) -> bool:
+    running = asyncio.current_task()
+    assert running
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     folder = Path(tempfile.mkdtemp(prefix="pointsman-faults-"))
     async with carried_out(run, folder) as report:
         print(report.as_text(run), flush=True)
