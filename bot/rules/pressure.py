@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-MOST_WAITING = 5_000
+MOST_WAITING = 20_000
 """Reports, events and outcomes that wait for their commit in one process: some megabytes."""
 LONGEST_WAIT = 3.0
 """Seconds. Most senders give up after five or ten, and then nobody knows."""
