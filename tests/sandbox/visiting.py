@@ -49,8 +49,8 @@ class Visitor:
         page.set_default_timeout(PATIENCE)
         page.goto(url)
 
-    def see(self, selector: str, text: str | re.Pattern[str] = "") -> Locator:
-        """Waits until the first such element with this text is seen."""
+    def expect_to_see(self, selector: str, text: str | re.Pattern[str] = "") -> Locator:
+        """Fails unless the first such element with this text is seen in time; gives it."""
         found = self.page.locator(selector).filter(has_text=text).first
         expect(found).to_be_visible(timeout=PATIENCE)
         return found
@@ -65,12 +65,12 @@ class Visitor:
         expect(self.page.locator(f"#rail [data-user={user}]")).to_have_attribute("aria-pressed", "true")
         if channel:
             self.press(f"#sidebar [data-channel={channel}]")
-            self.see(f"#sidebar [data-channel={channel}][aria-current=page]")
+            self.expect_to_see(f"#sidebar [data-channel={channel}][aria-current=page]")
 
     def play(self, story: str) -> None:
         """Plays a story and looks where it says."""
         self.press(f"#demo [data-story={story}]")
-        self.see(f'[data-key="s:{story}"][data-story-state=done]')
+        self.expect_to_see(f'[data-key="s:{story}"][data-story-state=done]')
         if self.page.locator(f"[data-look={story}]").count():
             self.press(f"[data-look={story}]")
 
@@ -79,7 +79,7 @@ class Visitor:
         message = self.page.locator("#messages [data-ts]").filter(has_text=text).first
         message.hover()
         message.locator(".tools [data-do=thread]").click()
-        self.see("#thread-messages [data-ts]", text)
+        self.expect_to_see("#thread-messages [data-ts]", text)
 
     def card(self, text: str) -> Locator:
         """The card of the channel with this text."""
@@ -92,7 +92,7 @@ class Visitor:
     def send_again(self, text: str, verb: str, *, asked: str) -> None:
         """Presses Retry or Replay of a card, reads what it asks first, and says yes."""
         self.on_card(text, verb)
-        self.see("dialog", asked).locator("button[value=yes]").click()
+        self.expect_to_see("dialog", asked).locator("button[value=yes]").click()
 
     def release(self) -> None:
         """Presses Release in the form that is open, which is then over."""
@@ -102,13 +102,13 @@ class Visitor:
     def choose(self, system: str, mode: str) -> None:
         """Makes a system of the company behave otherwise, and waits until it does."""
         self.page.locator(f"select[data-system={system}]").select_option(mode)
-        self.see(f".mode-{mode} select[data-system={system}]:not([data-live-busy])")
+        self.expect_to_see(f".mode-{mode} select[data-system={system}]:not([data-live-busy])")
 
     def miss_the_outcome(self, text: str) -> Locator:
         """Waits until the outcome is awaited and lets its time pass; gives the card of the case that this is."""
-        self.see("[data-next-due]", "an outcome that did not come is missing")
+        self.expect_to_see("[data-next-due]", "an outcome that did not come is missing")
         self.press("[data-clock-next]")
-        return self.see("#messages [data-ts]", text)
+        return self.expect_to_see("#messages [data-ts]", text)
 
     def press_on(self, text: str, button: str) -> None:
         """Presses the button of a card in the channel that says so, as soon as it is there."""
@@ -126,8 +126,8 @@ class Visitor:
             if self.page.locator("#thread-messages [data-ts]").filter(has_text=line).count():
                 return
             self.press("[data-clock-next]")
-            self.see("[data-clock-next]:not([data-live-busy])")
-        self.see("#thread-messages [data-ts]", line)
+            self.expect_to_see("[data-clock-next]:not([data-live-busy])")
+        self.expect_to_see("#thread-messages [data-ts]", line)
 
     def read_direct_message(self) -> None:
         """Opens the app's direct messages, as soon as there is one."""
