@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from bot.desk.people import overrides
 from bot.fallback_findings import of_fallback
 from bot.findings import Finding, well, wrong
 from bot.main import check_slack
+from bot.rules.instants import in_utc
 from bot.settings import Settings, SettingsFault, read_secret
 from bot.slack.looking import Named, clock_against, look_at_slack
 from bot.start import StartFault
@@ -148,8 +149,8 @@ def _in_force(session: Session, proposed: Policy | None) -> tuple[Finding, Polic
         return wrong(f"policy in force: this version finds faults in it ({faults.faults[0]}): mend the folder"), None
     if proposed and proposed.digest != row.digest:
         said = _proposed(session, proposed.digest)
-        return well(f"policy in force: since {_told(row.since_at)}; the folder's is another, and {said}"), policy
-    return well(f"policy in force: since {_told(row.since_at)}"), policy
+        return well(f"policy in force: since {in_utc(row.since_at)}; the folder's is another, and {said}"), policy
+    return well(f"policy in force: since {in_utc(row.since_at)}"), policy
 
 
 def _proposed(session: Session, digest: str) -> str:
@@ -202,7 +203,7 @@ def _rotas(seen: _Seen, now: datetime) -> Iterator[Finding]:
         elif open_:
             start, end = open_[0]
             more = f", and {len(open_) - 1} more gaps" if len(open_) > 1 else ""
-            what = f"rota {name}: nobody from {_told(start)} to {_told(end)}{more}"
+            what = f"rota {name}: nobody from {in_utc(start)} to {in_utc(end)}{more}"
             yield wrong(f"{what}: add people in team.yml, or type `/oncall override`")
         else:
             yield well(f"rota {name}: somebody at all times in the next {LOOKS_AHEAD.days} days")
@@ -229,7 +230,3 @@ def _named(seen: _Seen, now: datetime) -> Named:
         for person in on_it:
             people[person].append(f"rota {name}")
     return Named(*({key: ", ".join(of) for key, of in each.items()} for each in (channels, people, usergroups)))
-
-
-def _told(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from sqlmodel import Session
 
@@ -11,6 +10,7 @@ from bot.desk.health import ConnectorNow, connectors_now
 from bot.findings import Finding, well, wrong
 from bot.rules.circuit import State
 from bot.rules.health import Health
+from bot.rules.instants import in_utc
 from runbooks.policy import Policy
 
 
@@ -27,21 +27,17 @@ def _parts(system: ConnectorNow) -> Iterator[str]:
     elif system.health is Health.UNKNOWN or system.since_at is None:
         yield f"its health is not known{f' ({system.because})' if system.because else ''}"
     else:
-        yield f"{system.health} since {_told(system.since_at)}"
+        yield f"{system.health} since {in_utc(system.since_at)}"
     if system.circuit is not State.CLOSED and system.circuit_since_at:
         events = "1 event" if system.held == 1 else f"{system.held:,} events"
-        yield f"{events} held since {_told(system.circuit_since_at)}"
+        yield f"{events} held since {in_utc(system.circuit_since_at)}"
     if not system.is_well and system.because:
         yield system.because
     if system.answered_at:
-        yield f"answered last {_told(system.answered_at)} with {system.status}"
+        yield f"answered last {in_utc(system.answered_at)} with {system.status}"
 
 
 def _to_do(system: ConnectorNow) -> str:
     if system.circuit is State.REFUSED:
         return "give it credentials that it takes, then press Retry on its case"
     return "look at the system; it goes on by itself when it answers well"
-
-
-def _told(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bot.rules.actors import SYSTEM
 from bot.rules.circuit import State
+from bot.rules.instants import at_second
 from store.models import Case
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def title_of(seen: Listened) -> str:
 
 def detail_of(seen: Listened, held: int, variables: Sequence[str]) -> str:
     """Since when, how many events are held, and what happens next. `variables`: where its credentials come from."""
-    down = f"Down by its health path since {_told(seen.down.since_at)}: {seen.down.because}." if seen.down else ""
+    down = f"Down by its health path since {at_second(seen.down.since_at)}: {seen.down.because}." if seen.down else ""
     if not seen.is_shut_off:
         return f"{down}\nIts events are still sent; they are held as soon as one of them is in vain."
     events = "1 event is held and goes" if held == 1 else f"{held:,} events are held and go"
-    again = f" It is asked again with one of them at {_told(seen.probe_at)}." if seen.probe_at else ""
+    again = f" It is asked again with one of them at {at_second(seen.probe_at)}." if seen.probe_at else ""
     lines = [
-        f"Since {_told(seen.since_at)}: {seen.because}.",
+        f"Since {at_second(seen.since_at)}: {seen.because}.",
         f"{events} on by themselves when it answers well.{again}",
     ]
     if down:
@@ -48,7 +48,3 @@ def detail_of(seen: Listened, held: int, variables: Sequence[str]) -> str:
         names = f" ({', '.join(variables)})" if variables else ""
         lines.append(f"Look at the credentials of the connector {seen.connector}{names}, then press Retry.")
     return "\n".join(lines)
-
-
-def _told(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

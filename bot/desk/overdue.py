@@ -11,7 +11,8 @@ from sqlmodel import Session, col
 
 from bot.desk import outages
 from bot.desk.escalations import LONGEST_DELAY
-from bot.rules.auditor import LATE, LEFT, UNSENT_PAGE, Found, Kind, late_timer, may_have_left, told
+from bot.rules.auditor import LATE, LEFT, UNSENT_PAGE, Found, Kind, late_timer, may_have_left
+from bot.rules.instants import at_second
 from store import leaves
 from store.audit import Broken
 from store.closing_models import Check
@@ -50,7 +51,7 @@ def _outcomes(session: Session, now: datetime) -> Iterator[Found]:
     late = select(col(Expected.event_id), col(Expected.workflow), col(Expected.due_at))
     late = late.where(col(Expected.due_at) < now - LATE).order_by(col(Expected.due_at)).limit(MOST)
     for event, workflow, due_at in session.execute(late):
-        about = f"{workflow}: the outcome of event {event} was to be looked for at {told(due_at)}"
+        about = f"{workflow}: the outcome of event {event} was to be looked for at {at_second(due_at)}"
         yield Found(Kind.LATE, f"late:outcome:{event}:{due_at.isoformat()}", about)
 
 
@@ -64,7 +65,7 @@ def _unsent(session: Session, now: datetime) -> Iterator[Found]:
     for row in session.execute(owed.where(*ready).order_by(col(Owed.not_before_at)).limit(MOST)):
         if not may_have_left(kind=row.kind, ready_at=row.not_before_at, slack_back_at=back_at, now=now):
             whose = f"C-{row.case_id}" if row.case_id else "the desk"
-            about = f"{whose}: a message ({row.kind}) to {row.channel} could leave since {told(row.not_before_at)}"
+            about = f"{whose}: a message ({row.kind}) to {row.channel} could leave since {at_second(row.not_before_at)}"
             yield Found(Kind.UNSENT, f"unsent:{row.id}", about)
 
 
@@ -84,7 +85,7 @@ def _left(session: Session, now: datetime) -> Iterator[Found]:
     )
     for name, key, until, which in claims:
         for number, at in session.execute(select(key, until).where(which).limit(MOST)):
-            about = f"{name} {number}: whoever had it was to be done by {told(at)}, and nobody has taken it over"
+            about = f"{name} {number}: whoever had it was to be done by {at_second(at)}, and nobody has taken it over"
             yield Found(Kind.LEFT, f"left:{name}:{number}:{at.isoformat()}", about)
 
 

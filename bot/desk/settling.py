@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -16,6 +16,7 @@ from bot.desk.intake import Report, report_many, report_policy_fault
 from bot.desk.kept import contents_of
 from bot.desk.tx import Tx
 from bot.rules.actors import Actor
+from bot.rules.instants import at_second
 from bot.rules.outcomes import Read, Settled, Then, settle
 from bot.rules.saying import What
 from bot.rules.texts import clean_line
@@ -122,7 +123,7 @@ def _failure(each: Heard, content: Mapping[str, Any]) -> Report:
     waits = each.awaited
     facts = ", ".join(f"{path} = {value}" for path, value in each.read.facts.items())
     said = {
-        "": f"{waits.name} was delivered {_told(waits.since_at)}, and its outcome says that it failed.",
+        "": f"{waits.name} was delivered {at_second(waits.since_at)}, and its outcome says that it failed.",
         "because": f"The contract's words: {each.read.because}",
         "facts": f"What it says: {facts}" if facts else "",
         "before": "An outcome that came before said that it is done." if each.was in ("done", "late") else "",
@@ -141,21 +142,17 @@ def _failure(each: Heard, content: Mapping[str, Any]) -> Report:
 
 def missing(waits: Awaited, content: Mapping[str, Any], by: Actor) -> Report:
     """No outcome came within the window."""
-    due = f" Its outcome was to come by {_told(waits.due_at)}." if waits.due_at else ""
+    due = f" Its outcome was to come by {at_second(waits.due_at)}." if waits.due_at else ""
     return Report(
         by=by,
         workflow=waits.workflow,
         failure_mode="outcome_missing",
         title=clean_line(f"No outcome came for {waits.about}"),
-        detail=f"{waits.name} was delivered {_told(waits.since_at)}.{due} None has come.",
+        detail=f"{waits.name} was delivered {at_second(waits.since_at)}.{due} None has come.",
         subject=waits.about,
         event=content,
         event_id=waits.event_id,
     )
-
-
-def _told(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _news(heard: Sequence[Heard]) -> list[News]:

@@ -176,7 +176,7 @@ class Scheduler:
         finally:
             run.is_over, driven.since = True, None
             _run.reset(token)
-        self._hand_on(driven, run.written)
+            self._hand_on(driven, run.written)
         if count:
             if driven.loop.next_due:
                 driven.wanted.set()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from bot.rules.instants import at_second
 
 LATE = timedelta(minutes=1)
 """An escalation, or anything else with a time of its own, may be as late as this."""
@@ -40,7 +42,7 @@ class Found:
 def late_timer(case_id: int, kind: str, step: int, due_at: datetime) -> Found:
     """A timer of a case that was not fired in time."""
     key = f"late:{case_id}:{kind}:{step}:{due_at.isoformat()}"
-    return Found(Kind.LATE, key, f"C-{case_id}: its {kind} timer was due at {told(due_at)}")
+    return Found(Kind.LATE, key, f"C-{case_id}: its {kind} timer was due at {at_second(due_at)}")
 
 
 def is_late(late_by: timedelta) -> bool:
@@ -72,8 +74,3 @@ def detail(found: Sequence[Found]) -> str:
     """Each thing on a line."""
     more = [f"… and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
     return "\n".join([*(each.about for each in found[:MOST_TOLD]), *more])
-
-
-def told(at: datetime) -> str:
-    """An instant for people."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from bot.rules.instants import in_utc
 from bot.rules.saying import What
 from bot.rules.texts import clean_line
 
@@ -55,9 +56,9 @@ def subject(letter: Letter) -> str:
 
 def body(letter: Letter) -> str:
     """The letter in plain text."""
-    window = f"to be resolved by {_at(letter.resolve_due_at)}"
+    window = f"to be resolved by {in_utc(letter.resolve_due_at)}"
     if not letter.is_acknowledged:
-        window = f"to be acknowledged by {_at(letter.acknowledge_due_at)}, {window}"
+        window = f"to be acknowledged by {in_utc(letter.acknowledge_due_at)}, {window}"
     return "\n".join(
         (
             f"{letter.ref} {clean_line(letter.title)}",
@@ -65,7 +66,7 @@ def body(letter: Letter) -> str:
             "",
             f"For {', '.join(letter.people)}: {_said(letter.what)}. Please take it: {letter.link}",
             "",
-            f"You get this because Slack has been away since {_at(letter.away_since)}. "
+            f"You get this because Slack has been away since {in_utc(letter.away_since)}. "
             "Nothing is lost: the case's card and thread are brought up to date when it is back.",
             "",
         )
@@ -81,7 +82,3 @@ def _said(what: str) -> str:
         What.AUTO_FIX_GAVE_UP: "its runbook gave up",
         What.DEAD_LETTER: "Slack does not take its messages",
     }[What(what)]
-
-
-def _at(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

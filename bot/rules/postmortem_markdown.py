@@ -6,9 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 
+from bot.rules.instants import in_utc
 from bot.rules.postmortems import Moment, lasted, one_line
 
 _MARKS = re.compile(r"([\\`*_{}\[\]|~$])")
@@ -61,28 +62,23 @@ def _lines(told: PostMortemTold) -> Iterator[str]:
     yield from ("", "## What happened", "", text(told.summary) or "–")
     yield from ("", "## Causes", "", text(told.causes) or "–")
     yield from ("", "## Timeline", "")
-    yield from (f"- {instant(each.at)} (+{lasted(each.after)}) {inline(each.text)}" for each in told.moments)
+    yield from (f"- {in_utc(each.at)} (+{lasted(each.after)}) {inline(each.text)}" for each in told.moments)
     yield from ("", "## Actions", "")
     if not told.actions:
         yield "None."
         return
     yield from ("| Case | What | Owner | Due | State |", "|---|---|---|---|---|")
     for each in told.actions:
-        cells = (each.ref, inline(each.title), inline(each.owner), instant(each.due_at), each.state.replace("_", " "))
+        cells = (each.ref, inline(each.title), inline(each.owner), in_utc(each.due_at), each.state.replace("_", " "))
         yield f"| {' | '.join(cells)} |"
 
 
 def _times(told: PostMortemTold) -> Iterator[tuple[str, str]]:
-    yield "Opened", instant(told.opened_at)
+    yield "Opened", in_utc(told.opened_at)
     if told.acknowledged_at:
-        yield "Acknowledged", f"{instant(told.acknowledged_at)}, after {lasted(told.acknowledged_at - told.opened_at)}"
+        yield "Acknowledged", f"{in_utc(told.acknowledged_at)}, after {lasted(told.acknowledged_at - told.opened_at)}"
     if told.closed_at:
-        yield "Closed", f"{instant(told.closed_at)}, after {lasted(told.closed_at - told.opened_at)}"
-
-
-def instant(at: datetime) -> str:
-    """An instant as the document has it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        yield "Closed", f"{in_utc(told.closed_at)}, after {lasted(told.closed_at - told.opened_at)}"
 
 
 def inline(said: str, most: int = 400) -> str:

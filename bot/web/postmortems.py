@@ -9,7 +9,8 @@ from sqlmodel import Session
 
 from bot.context import Context
 from bot.desk.postmortems import Whole, whole
-from bot.rules.postmortem_markdown import ActionTold, PostMortemTold, instant, markdown
+from bot.rules.instants import in_utc
+from bot.rules.postmortem_markdown import ActionTold, PostMortemTold, markdown
 from bot.web.cases import case_id_of, get_case
 from bot.web.problems import Problem, kind
 from bot.web.sources import Gate
@@ -43,7 +44,7 @@ def _written(found: Whole | None, ref: str) -> Whole:
         why = "a case gets one when it closes, if it is critical or one of its windows passed"
         raise Problem(HTTPStatus.NOT_FOUND, f"{ref} has no post-mortem: {why}", kind=kind("no-post-mortem"))
     if found.row.written_at is None:
-        detail = f"the post-mortem of {ref} is owed since {instant(found.row.owed_at)} and not written yet"
+        detail = f"the post-mortem of {ref} is owed since {in_utc(found.row.owed_at)} and not written yet"
         raise Problem(HTTPStatus.NOT_FOUND, detail, kind=kind("post-mortem-not-written"))
     return found
 
@@ -52,7 +53,7 @@ def told(found: Whole, policy: Policy) -> PostMortemTold:
     """What the document tells."""
     case, row, calling = found.case, found.row, found.calling
     contract = policy.workflows.get(case.workflow)
-    written = f"{instant(row.written_at)} by {calling.person(row.written_by)}" if row.written_at else "not yet"
+    written = f"{in_utc(row.written_at)} by {calling.person(row.written_by)}" if row.written_at else "not yet"
     return PostMortemTold(
         ref=case.ref,
         title=case.title,
