@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.rules.rates import after, passes
@@ -43,6 +43,7 @@ def test_no_more_leave_than_are_wanted() -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 @given(looks=st.lists(st.integers(0, 4_000), min_size=1, max_size=80).map(sorted))
+@example(looks=[0, 1, *range(101, 1_000, 100)])
 def test_never_more_in_its_time_than_it_says(rate: Rate, looks: list[int]) -> None:
     left = left_at(rate, [timedelta(milliseconds=look) for look in looks], wanted=2_000_000)
     for begin, _ in left:
