@@ -31,13 +31,16 @@ class Auditor:
         self._desk = desk
         self._caller = caller
         self._heartbeat = heartbeat
-        self._since = desk.clock.now()
+        self._since = self._looked_at = desk.clock.now()
         self._is_heard = True
 
     async def tick(self) -> int:
-        """Looks once, if it is its turn; how much was found. Not in the first minute of a process, in which all that
-        became due while nothing ran is done."""
+        """Looks once, if it is its turn; how much was found. Not in the first minute of a process, nor after one in
+        which it stood still or the clock was put forward: then all that became due meanwhile is done."""
         now = self._desk.clock.now()
+        if now - self._looked_at > EVERY:
+            self._since = now
+        self._looked_at = now
         if now - self._since < EVERY or not await self._desk.read(lambda session: turns.is_due(session, TURN, now)):
             return 0
         mine = await self._desk.run(turns.claim, TURN, actor=SYSTEM)

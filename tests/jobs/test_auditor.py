@@ -74,9 +74,13 @@ class Audited:
     auditor: Auditor
     others: list[Auditor] = field(default_factory=list)
 
-    async def minute_passes(self, minutes: float = 1) -> int:
-        self.clock.advance(minutes * MINUTE)
-        return await self.auditor.tick()
+    async def minute_passes(self, minutes: int = 1) -> int:
+        """The auditor looks each minute; what the last look found."""
+        found = 0
+        for _ in range(minutes):
+            self.clock.advance(MINUTE)
+            found = await self.auditor.tick()
+        return found
 
     async def reported(self) -> int:
         """A P1 case that is to be acknowledged within minutes."""
@@ -173,6 +177,7 @@ async def test_what_was_late_while_nothing_ran_is_counted_and_told(audited: Audi
     await audited.timers_fire()
     await audited.all_is_sent()
     assert audited.late() >= 1
+    assert await audited.minute_passes() == 0, "in the first minute after a pause it waits for what became due in it"
     await audited.minute_passes()
     [own] = await audited.own_cases()
     assert f"C-{case_id}: its response timer" in own.detail
@@ -200,7 +205,7 @@ async def test_a_chain_whose_mark_was_taken_away_is_looked_at_after_all(audited:
         lambda session: append(session, [NewEntry("case:1", "case.noted", {}, {})], at=AT)
     ).result()
     audited.write("UPDATE audit_heads SET is_changed = false")
-    await audited.minute_passes()
+    await audited.minute_passes(2)
     audited.clock.advance(timedelta(hours=1))
     await Checkpoints(audited.desk, None, None).tick()
     seen = select(col(AuditLeaf.chain), col(AuditLeaf.seq)).where(col(AuditLeaf.chain) != "desk")
