@@ -198,6 +198,7 @@ class SlackEdge:
             signing_secret=secret.get_secret_value() if secret else None,
             process_before_response=True,
             logger=logger,
+            name="pointsman",  # without one Bolt reads the source of every module on the stack, for its logs
         )
         app.error(_misunderstood)
         for action_id, listener in ACTIONS.items():

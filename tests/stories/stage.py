@@ -123,7 +123,7 @@ class Stage:
             assert watch.service.slack
             await watch.service.slack.edge.guard.drain()
         self._happened.clear()
-        left = self._read(left_to_do) if self._read(self._is_looked_at) else Left.WORK
+        left = self._read(self._left)
         if left is Left.WORK:
             await self._happened.wait()
         elif left is Left.MESSAGES and not await self._some_may_leave():
@@ -132,8 +132,10 @@ class Stage:
                 watch.wake()
         return left is not Left.NOTHING
 
-    def _is_looked_at(self, session: Session, _: datetime) -> bool:
-        return is_looked_at(session, self.service.desk.policies.in_force(session))
+    def _left(self, session: Session, now: datetime) -> Left:
+        left = left_to_do(session, now)
+        in_step = left is Left.WORK or is_looked_at(session, self.service.desk.policies.in_force(session))
+        return left if in_step else Left.WORK
 
     async def _some_may_leave(self) -> bool:
         """Whether a service takes a message when all look again."""
