@@ -239,8 +239,9 @@ class Landed:
 
 def expect(tx: Tx, landed: Sequence[Landed]) -> None:
     """From now on the contract's window runs in which each event's outcome has to come; those that came already are
-    taken into account. Delivered again, an event that has not come to its end waits anew; one that is done stays so.
-    To be called in the transaction in which the deliveries ended well."""
+    taken into account. Delivered again, an event that has not come to its end waits anew; one that is done stays so,
+    and one that the receiver had already waits as before: nothing was sent. To be called in the transaction in which
+    the deliveries ended well."""
     by_id = {each.event_id: each for each in landed if each.rule}
     if not by_id:
         return
@@ -262,7 +263,8 @@ def expect(tx: Tx, landed: Sequence[Landed]) -> None:
         for event_id, row in events.items()
     ]
     insert_rows(tx.session, Expected, [row for row in rows if row["event_id"] not in known])
-    _wait_again(tx, known, [row for row in rows if row["event_id"] in known])
+    sent = {event_id for event_id in known if not by_id[event_id].was_there}
+    _wait_again(tx, known, [row for row in rows if row["event_id"] in sent])
     hear_kept(tx, {event_id: (row.workflow, row.identity) for event_id, row in events.items()})
 
 

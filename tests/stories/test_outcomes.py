@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.desk.cases import resolve
+from bot.desk.commands import Resolve
+from bot.rules.actors import person
 from bot.sandbox.company.systems import Mode
 from tests.stories.company import BILLING, FAY, GUS
 from tests.stories.conftest import on_both_engines
@@ -212,13 +215,30 @@ async def test_failed_after_done_is_a_case_that_says_so(stage: Stage) -> None:
 async def test_what_is_sent_again_waits_for_its_outcome_anew(stage: Stage) -> None:
     await refunded(stage)
     await outcome(stage, FAILED)
+    stage.company["billing"].kept.clear()
     await stage.press(FAY, "Replay", on="C-1")
     await stage.advance(minutes=1)
     assert (await outcome(stage, FAILED))["status"] == "failed"
     assert stage.case("C-1").occurrences == 2
+    stage.company["billing"].kept.clear()
     await stage.press(FAY, "Replay", on="C-1")
     await stage.advance(minutes=11)
     assert stage.cases()[-1].failure_mode == "outcome_missing"
+
+
+async def test_what_is_there_already_is_not_waited_for_anew(stage: Stage) -> None:
+    for refund_id, customer in (("re_1", "cus_1"), ("re_2", "cus_2")):
+        await refunded(stage, refund_id, customer)
+    await stage.advance(minutes=11)
+    for ref in ("C-1", "C-2"):
+        await stage.press(FAY, "Replay", on=ref)
+        assert "it is there already" in stage.thread(ref)[-1]
+    await stage.service.desk.run(resolve, Resolve(1, reason="fixed"), actor=person(FAY))
+    await stage.advance(minutes=11)
+    assert (stage.case("C-1").state, stage.case("C-1").occurrences, len(stage.cases())) == ("resolved", 1, 2)
+    assert stage.case("C-2").is_open
+    assert (await outcome(stage, DONE, "re_2"))["status"] == "late"
+    assert not stage.case("C-2").is_open
 
 
 @on_both_engines
