@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -12,11 +12,12 @@ from bot.rules.repair import Mending, Unfit, mended, pointer_named
 from runbooks.contracts import Contract
 from runbooks.mentions import mentioned
 from runbooks.request import Request
-from runbooks.runbook import Runbook, Step
+from runbooks.runbook import Input, Runbook, Step
 from runbooks.steps import KINDS
 from runbooks.templates import Expression, ExpressionFault, Missing, Text, Tree
 
 Names = Mapping[str, Any]
+LONGEST_GIVEN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,31 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class View:
     """What is known before: `shown` is what texts see, without what is redacted; `clear` is what conditions see; `done`
-    are the steps that have their answers. `runbooks` and the `contract` are those that steps may name."""
+    are the steps that have their answers. `runbooks` and the `contract` are those that steps may name; `called` says
+    how a person is called."""
 
     shown: Names
     clear: Names
     done: Collection[str] = ()
     runbooks: Mapping[str, Runbook] = field(default_factory=dict)
     contract: Contract | None = None
+    called: Callable[[str], str] = str
+
+
+def given(inputs: Mapping[str, Input], values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What was filled in before a run, as whoever says yes to it sees it: the `label` of each input with its `text`, or
+    with the `person` that was chosen, in the order of the form. What was left empty is left out; `values` are those
+    that may be shown."""
+    order = [*(name for name in inputs if name in values), *(name for name in values if name not in inputs)]
+    return [_given(inputs.get(name), name, values[name]) for name in order if values[name] not in (None, "")]
+
+
+def _given(field: Input | None, name: str, value: Any) -> dict[str, str]:
+    label = field.label if field else name
+    if field and field.type == "user":
+        return {"label": label, "person": str(value)}
+    said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return {"label": label, "text": said[:LONGEST_GIVEN]}
 
 
 def foresee(steps: Sequence[Step], view: View) -> list[Planned]:
@@ -80,7 +99,7 @@ def _plan(step: Step, view: View) -> list[Planned]:
 
 def _of_runbook(step: Step, view: View) -> list[Planned]:
     none: Names = {"steps": {}}
-    inner = View({**view.shown, **none}, {**view.clear, **none}, (), view.runbooks, view.contract)
+    inner = replace(view, shown={**view.shown, **none}, clear={**view.clear, **none}, done=())
     found = foresee(view.runbooks[step.run or ""].steps, inner)
     return [Planned(f"{step.name} › {each.name}", each.kind, each.words, each.request, each.is_known) for each in found]
 
@@ -134,7 +153,9 @@ def _assign(step: Step, view: View) -> Planned:
     if step.assign.user is None:
         return _plainly(step, view)
     filling = _Filling(view.shown, view.done)
-    return Planned(step.name, step.kind, f"give the case to {filling.text(step.assign.user)}", None, filling.is_known)
+    to = filling.text(step.assign.user)
+    called = view.called(to) if filling.is_known else to
+    return Planned(step.name, step.kind, f"give the case to {called}", None, filling.is_known)
 
 
 def _said(step: Step, before: str, text: Text, view: View) -> Planned:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.rules.saying import What
 from bot.slack import closing_lines
+from bot.slack.given import given_line
 from bot.slack.told import NOTE, Facts, Sentence
 from bot.slack.words import Names, mention, quote, spoken
 
@@ -190,12 +191,14 @@ def _proposed(facts: Facts) -> str:
 
 
 def _requests(facts: Facts) -> str:
-    """What a run would do, a line each, and what of it cannot be taken back."""
+    """What was filled in, what a run would do, a line each, and what of it cannot be taken back."""
+    filled_in = given_line(facts.given.get("given") or (), facts.names)
     wanted = [quote(str(each), 300) for each in facts.given.get("requests") or ()]
     shown = "".join(f"\n• {each}" for each in wanted[:10])
     more = f"\n• and {len(wanted) - 10} more" if len(wanted) > 10 else ""
     lasting = ", ".join(quote(str(each), 80) for each in (facts.given.get("lasting") or ())[:10])
-    return f"{shown}{more}" + (f"\nCannot be taken back: {lasting}." if lasting else "")
+    kept = f"\nCannot be taken back: {lasting}." if lasting else ""
+    return (f"\n{filled_in}" if filled_in else "") + f"{shown}{more}{kept}"
 
 
 def _approved(facts: Facts) -> str:

@@ -11,7 +11,9 @@ from datetime import datetime
 
 from bot.desk.runs.offering import has_form
 from bot.desk.runs.reading import RunSeen
+from bot.rules.foreseeing import given
 from bot.rules.refusals import Refused
+from bot.slack.given import given_line
 from bot.slack.parts import Block, actions, button, context, section
 from bot.slack.words import Names, cut, date, listed, one_line, quote, spoken
 from runbooks.runbook import Runbook, Step
@@ -125,7 +127,8 @@ class RunsShown:
         approvers = [approval.by for seen in self.runs for approval in seen.approvals if approval.by]
         rows = [row for seen in self.runs for row in seen.steps.values() if row.kind == "ask"]
         asked = [str(who) for row in rows for key in ("person", "by") if (who := (row.response or {}).get(key))]
-        return [*(seen.run.asked_by for seen in self.runs), *approvers, *asked]
+        chosen = [each["person"] for seen in self.runs for each in _given(seen) if each.get("person")]
+        return [*(seen.run.asked_by for seen in self.runs), *approvers, *asked, *chosen]
 
 
 # --- what may be started
@@ -209,7 +212,8 @@ def _undoes(seen: RunSeen) -> str:
 
 
 def _whole(seen: RunSeen, names: Names, foreseen: Sequence[str], now: datetime) -> str:
-    lines = [_head(seen, names), *_patience(seen), *_asked(seen, names)]
+    filled_in = given_line(_given(seen), names) if seen.run.state in ("approving", "proposed") else ""
+    lines = [_head(seen, names), *_patience(seen), *_asked(seen, names), *([filled_in] if filled_in else [])]
     if seen.run.upto_id is not None:
         lines.append(_counted(seen))
     lines += _steps(seen, names, now, ahead_too=seen.is_under_way and not foreseen)
@@ -217,6 +221,10 @@ def _whole(seen: RunSeen, names: Names, foreseen: Sequence[str], now: datetime) 
     if len(foreseen) > REQUESTS:
         lines.append(f"• … and {len(foreseen) - REQUESTS} more")
     return cut("\n".join(lines), WHOLE)
+
+
+def _given(seen: RunSeen) -> list[dict[str, str]]:
+    return given(seen.runbook.inputs, seen.run.inputs or {})
 
 
 def _head(seen: RunSeen, names: Names) -> str:

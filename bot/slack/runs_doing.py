@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlmodel import Session
+
 from bot.desk.runs import offering, reading
 from bot.desk.runs.offering import LookAtRunbook, Offered
+from bot.desk.runs.reading import Evidence
 from bot.desk.runs.starting import InputsRefused, StartRun, start
 from bot.rules.refusals import Refused
 from bot.slack import modals, runs_forms
@@ -15,9 +18,10 @@ from bot.slack.facts import names
 from bot.slack.guard import FieldsRefused, Told
 from bot.slack.parts import Block
 from bot.slack.reading import allowed
-from bot.slack.runs import Pressed
+from bot.slack.runs import Pressed, RunsShown
 from bot.slack.runs_forms import CONFIRMED, INPUT
 from bot.slack.values import case_id_of
+from bot.slack.words import Names
 
 
 async def typed(edge: Edge, asker: Asker, case_id: int, runbook: str) -> Told | None:
@@ -72,12 +76,16 @@ async def evidence_view(edge: Edge, asker: Asker, pressed: Pressed) -> Block:
     """A page of what a run asked and was answered. Raises `Refused`."""
     await allowed(edge, asker, case_id_of(pressed.case))
     policies = edge.context.policies
-    found = await edge.context.desk.read(
-        lambda session: reading.evidence(session, policies, pressed.run, page=pressed.page, size=runs_forms.PAGE)
-    )
+
+    def reading_it(session: Session) -> tuple[Evidence | None, Names]:
+        found = reading.evidence(session, policies, pressed.run, page=pressed.page, size=runs_forms.PAGE)
+        people = RunsShown(runs=[found.seen]).people if found else ()
+        return found, names(session, policies.in_force(session), people)
+
+    found, known = await edge.context.desk.read(reading_it)
     if found is None:
         return modals.told("Evidence", "That run is not there any more.")
-    return runs_forms.evidence_form(pressed.case, found, pressed.page)
+    return runs_forms.evidence_form(pressed.case, found, pressed.page, known)
 
 
 async def reason_view(edge: Edge, asker: Asker, form: Form, callback_id: str) -> Block:

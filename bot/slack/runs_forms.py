@@ -10,7 +10,9 @@ from typing import Any
 from bot.desk.runs.offering import Offered
 from bot.desk.runs.reading import Evidence
 from bot.rules.closing import SHORTEST_REASON
+from bot.rules.foreseeing import given
 from bot.slack.asking import Body, Form
+from bot.slack.given import given_line
 from bot.slack.parts import (
     Block,
     actions,
@@ -173,11 +175,12 @@ def reason_form(form: Form, callback_id: str, title: str) -> Block:
 # --- evidence
 
 
-def evidence_form(ref: str, found: Evidence, page: int) -> Block:
+def evidence_form(ref: str, found: Evidence, page: int, names: Names) -> Block:
     """What a run asked and what it was answered, the latest first. Secrets were struck out before it was kept."""
     run = found.seen.run
     blocks = [section(f"*{quote(found.seen.runbook.title, 150)}* of {ref}, asked for {date(run.asked_at)}")]
-    blocks += [*_given(run.inputs), *_overview(found)]
+    filled_in = given_line(given(found.seen.runbook.inputs, run.inputs), names)
+    blocks += [*([context(filled_in)] if filled_in else []), *_overview(found)]
     for step, attempt in found.shown:
         blocks += [divider(), *_attempt(step, attempt)]
     if not found.shown:
@@ -197,16 +200,6 @@ NO_LONGER = "What it asked, and what it was answered, is no longer kept."
 
 def _is_gone(found: Evidence) -> bool:
     return any(row.gone_at for row in found.seen.steps.values())
-
-
-def _given(inputs: Mapping[str, Any]) -> list[Block]:
-    said = {True: "yes", False: "no"}
-    given = [
-        f"{spoken(name)}: {quote(said[value] if isinstance(value, bool) else str(value), 100)}"
-        for name, value in inputs.items()
-        if value is not None
-    ]
-    return [context("Given: " + " · ".join(given[:20]))] if given else []
 
 
 def _took(row: RunStep) -> str:

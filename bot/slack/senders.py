@@ -289,7 +289,8 @@ def _as_shown(case: Case, asked: Asked | None) -> list[Any]:
 def people_in(payload: Mapping[str, Any]) -> list[str]:
     """The people whom a payload names."""
     single = [payload.get(key) for key in ("by", "to", "person")]
-    return [str(user) for user in (*single, *(payload.get("people") or ())) if user]
+    given = [each.get("person") for each in payload.get("given") or ()]
+    return [str(user) for user in (*single, *given, *(payload.get("people") or ())) if user]
 
 
 def _case_id(owed: Claimed) -> int:

@@ -36,7 +36,7 @@ INNER = book("  - {name: write, request: {connector: desk, method: PATCH, path: 
 def foreseen(step: str) -> list[Planned]:
     """What is told of one step, after one that is done (`look`) and before one that is not (`find`)."""
     clear = NAMES | {"event": EVENT | {"secret": "4711"}}
-    view = View(NAMES, clear, {"look"}, {"inner": INNER})
+    view = View(NAMES, clear, {"look"}, {"inner": INNER}, called=lambda who: {"U0ADA": "Ada Ito"}.get(who, who))
     return foresee(book(f"  - {step}\n").steps, view)
 
 
@@ -83,7 +83,7 @@ def foreseen(step: str) -> list[Planned]:
         ("{name: s, when: event.secret == '4711', request: {connector: crm, path: /t}}", "GET /t to crm", True),
         ("{name: s, notify: {to: asker, text: 'It is {{ event.secret }}'}}", "tell asker: It is •••", True),
         ("{name: s, ask: {who: owner, text: 'Pay {{ event.cents }}?'}}", "ask owner: Pay 1200?", True),
-        ("{name: s, assign: {user: '{{ asker }}'}}", "give the case to U0ADA", True),
+        ("{name: s, assign: {user: '{{ asker }}'}}", "give the case to Ada Ito", True),
         ("{name: s, assign: {role: billing}}", "give the case to billing", True),
         ("{name: s, pause: 2bh}", "wait 2bh", True),
         ("{name: s, replay: {}}", "send the event again", True),

@@ -113,6 +113,7 @@ ASKED = step(0, "done", "ask", response={"status": 202}, because="response.statu
 WAITING = step(1, "waiting", "acknowledged", "wait_for", until_at=NOW + timedelta(minutes=5))
 CAME = step(1, "done", "acknowledged", "wait_for", because="its outcome is done", ended_at=NOW)
 QUESTION = step(2, "waiting", "sure", "ask", response={"text": HOSTILE, "who": "owner"})
+GIVEN = {"billing_id": HOSTILE, "amount": 12.5, "tier": "•••", "follow_up": False, "day": None, "whom": "U0DEE"}
 FAILED = step(2, "failed", "sure", "ask", because=HOSTILE, ended_at=NOW)
 ENDED: dict[str, Any] = {"ended_at": NOW}
 
@@ -158,7 +159,7 @@ RUNS: Mapping[str, tuple[RunSeen, ...]] = {
     "not_undone": (seen(run(state="failed", **ENDED), step(0, "not_undone", "ask", because=HOSTILE)),),
     "approving": (
         seen(
-            run(state="approving", started_at=None),
+            run(state="approving", started_at=None, inputs=GIVEN),
             approvals=(approval(answer="expired"), approval(seat=1, role="success")),
         ),
     ),
@@ -241,7 +242,7 @@ def views() -> Mapping[str, dict[str, Any]]:
     )
     lost = RunAttempt(id=2, step_id=70, purpose="undo", at=NOW, request={"method": "GET", "path": "/"}, error=HOSTILE)
     found = Evidence(RUNS["failed"][-1], [(ASKED, attempt)] * 8 + [(ASKED, lost)], has_older=True)
-    none = Evidence(seen(run(inputs={"billing_id": HOSTILE, "sure": True})), [], has_older=False)
+    none = Evidence(seen(run(inputs=GIVEN)), [], has_older=False)
     return {
         "form_start": start_form(form, offered(), NAMES),
         "form_start_empty": start_form(form, offered(values={}, warning=""), NAMES),
@@ -250,6 +251,6 @@ def views() -> Mapping[str, dict[str, Any]]:
         "form_start_twice": start_form(form, replace(small, twice=f"It was delivered: {HOSTILE * 9}"), NAMES),
         "form_refuse": reason_form(form, runs_forms.REFUSING, HOSTILE),
         "form_not_this": reason_form(form, runs_forms.NOT_THIS, HOSTILE),
-        "evidence": evidence_form("C-12", found, 1),
-        "evidence_none": evidence_form("C-12", none, 0),
+        "evidence": evidence_form("C-12", found, 1, NAMES),
+        "evidence_none": evidence_form("C-12", none, 0, NAMES),
     }

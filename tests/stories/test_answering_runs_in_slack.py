@@ -55,6 +55,8 @@ async def test_a_yes_is_asked_for_with_the_very_requests_and_given_in_the_direct
     assert "Cannot be taken back: ask, tell" in told
     assert buttons(stage, GUS) == ["Approve", "Refuse…"]
     card = stage.card(ref)
+    for shown in (told, stage.thread(ref)[-1], card.shown):
+        assert "Given: Billing ID: re_1 · Tell me how it ended: yes" in shown
     assert "waits for a yes" in card.shown
     assert REQUEST in card.shown
     assert {"Approve", "Refuse…", "Stop"} <= set(card.buttons)

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import Session, SQLModel
 
+from tests.stories.company import BEN
 from tests.stories.conftest import on_both_engines
+from tests.stories.gate import change
 from tests.stories.stage import Stage
 from tests.stories.test_events import send
 from tests.stories.test_runs import requests, runs
@@ -46,6 +48,18 @@ def everything(session: Session) -> str:
     """All that the database holds, as text."""
     rows = [tuple(row) for table in SQLModel.metadata.sorted_tables for row in session.execute(select(table))]
     return repr(rows)
+
+
+async def test_who_says_yes_sees_which_inputs_without_what_is_hidden(empty_stage: Stage, folder: Path) -> None:
+    first = "runbook: first\ntitle: First\napproval: {by: [revenue-ops]}\n"
+    (folder / "runbooks" / "first.yml").write_text(f"{first}{INPUTS}steps:\n{POST}")
+    goes_first = "  other: {auto_fix: {runbook: first, give_up_after: 9m}, "
+    change(folder, "workflows/lead-routing.yml", ("  other: {", goes_first))
+    await empty_stage.start()
+    told = {"workflow": "lead-routing", "failure_mode": "late", "title": "Lead lead_1 waits", "event": LEAD}
+    ref = await empty_stage.report(**told)
+    for said in (empty_stage.dms(BEN)[-1], empty_stage.thread(ref)[-1], empty_stage.card(ref).shown):
+        assert "Given: Mail: ••• · Tier: growth" in said
 
 
 @on_both_engines

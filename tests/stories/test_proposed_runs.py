@@ -54,14 +54,14 @@ def write(folder: Path, more: str = "") -> None:
     (folder / "runbooks" / "try-it.yml").write_text(head + STEPS)
 
 
-async def proposed(stage: Stage, number: int = 1, *, start: bool = True) -> str:
+async def proposed(stage: Stage, number: int = 1, *, start: bool = True, **inputs: str) -> str:
     """A case on which the runbook has said what it would do."""
     if start:
         await stage.start()
     stage.company["billing"].kept[f"re_{number}"] = REFUND | {"state": "completed"}
     event = REFUND | {"refund_id": f"re_{number}"}
     ref = await stage.report(**LOST | {"event": event, "event_key": f"re_{number}", "title": f"Refund {number}"})
-    await run(stage, ref, "try-it")
+    await run(stage, ref, "try-it", **inputs)
     return ref
 
 
@@ -78,8 +78,9 @@ def share(stage: Stage, **ago: float) -> dict[str, Any]:
 
 
 @on_both_engines
-async def test_it_reads_and_then_says_the_very_request_that_it_would_make(stage: Stage) -> None:
-    ref = await proposed(stage)
+async def test_it_reads_and_then_says_the_very_request_that_it_would_make(stage: Stage, folder: Path) -> None:
+    write(folder, "inputs: {whom: {label: Whom it is for, type: user}}")
+    ref = await proposed(stage, whom=CLEO)
     assert (runs(stage)[0].state, steps(stage)) == ("proposed", {"find": "done"})
     assert [each.request["method"] for each in requests(stage)] == ["GET"]
     first, second = plan(stage)
@@ -93,6 +94,8 @@ async def test_it_reads_and_then_says_the_very_request_that_it_would_make(stage:
     assert second.words == 'tell owner: It was ‹known once "write" is done›'
     assert "write: PATCH /tickets/T-1 to helpdesk with {" in stage.thread(ref)[-1]
     assert [who for who, _ in messages(stage, "run_proposed")] == [FAY]
+    for said in (stage.thread(ref)[-1], stage.dms(FAY)[-1], stage.card(ref).shown):
+        assert "Given: Whom it is for: *Cleo Marchetti*" in said
 
 
 @on_both_engines

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bot.desk import clocks
+from bot.desk.acting import name_of
 from bot.desk.cases import assign, hand_off
 from bot.desk.commands import Assign, HandOff
 from bot.desk.people import find_role
@@ -166,7 +167,7 @@ def _give(tx: Tx, going: Going, position: int, act: Any) -> None:
         fail(tx, going, position, refused.text)
         return
     part.flush()
-    done(tx, going, position, f"given to {role.name if role else act.user}")
+    done(tx, going, position, f"given to {role.name if role else name_of(tx.session, act.user)}")
 
 
 def _pause(tx: Tx, going: Going, position: int, act: Any) -> None:

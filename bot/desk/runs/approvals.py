@@ -25,6 +25,7 @@ from bot.desk.telling import consult, in_thread, inform
 from bot.desk.tx import Tx
 from bot.rules.approvals import Answer, Ask, No, NobodyLeft, Seat, Then, is_needed, next_ask, seat_of, yeses_of
 from bot.rules.closing import SHORTEST_REASON
+from bot.rules.foreseeing import given
 from bot.rules.permissions import Act
 from bot.rules.refusals import Refused
 from bot.rules.saying import What
@@ -175,6 +176,7 @@ def _tell(tx: Tx, going: Going, case: Case, role: Role, until: datetime) -> None
         "by": run.accepted_by or run.asked_by,
         "runbook": going.runbook.title,
         "run": run.id,
+        "given": given(going.runbook.inputs, run.inputs),
         "requests": in_words(plan(tx, going)),
         "lasting": cannot_be_undone(going.runbook, going.policy.runbooks),
         "events": count_held(tx, going),

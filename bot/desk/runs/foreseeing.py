@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from bot.desk.acting import name_of
 from bot.desk.policies import Policies
 from bot.desk.runs.items import first_held
 from bot.desk.runs.rows import Going, names_of, see, see_item
@@ -76,7 +77,8 @@ def plan(tx: Tx, going: Going) -> list[Planned]:
 def _view(tx: Tx, going: Going) -> View:
     done = [row.name for row in going.steps.values() if row.state == "done"]
     shown, clear = (names_of(tx, going, shown=shown) for shown in (True, False))
-    return View(shown, clear, done, going.policy.runbooks, going.policy.workflows.get(going.run.workflow))
+    contract = going.policy.workflows.get(going.run.workflow)
+    return View(shown, clear, done, going.policy.runbooks, contract, lambda who: name_of(tx.session, who))
 
 
 def in_words(planned: Sequence[Planned]) -> list[str]:

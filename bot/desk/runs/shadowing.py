@@ -11,6 +11,7 @@ from bot.desk.runs.rows import Going
 from bot.desk.runs.waiting_for_yes import stop_clock
 from bot.desk.telling import consult, in_thread, inform
 from bot.desk.tx import Tx
+from bot.rules.foreseeing import given
 from bot.rules.saying import What
 from runbooks.engine import cannot_be_undone
 from runbooks.steps import KINDS
@@ -39,6 +40,7 @@ def _tell(tx: Tx, going: Going, case: Case) -> None:
     facts: dict[str, Any] = {
         "runbook": going.runbook.title,
         "run": going.run.id,
+        "given": given(going.runbook.inputs, going.run.inputs),
         "requests": in_words(plan(tx, going)),
         "lasting": cannot_be_undone(going.runbook, going.policy.runbooks),
     }
