@@ -21,6 +21,8 @@ class At(StrEnum):
     DONE = "done"
     FAILED = "failed"
     SKIPPED = "skipped"
+    OVERTAKEN = "overtaken"
+    """What its run was about was over first."""
     UNDOING = "undoing"
     UNDONE = "undone"
     NOT_UNDONE = "not_undone"
@@ -164,7 +166,7 @@ def to_undo(run: Progress) -> list[int]:
 def _can_be_undone(run: Progress, position: int, begun: Begun) -> bool:
     if run.runbook.steps[position].undo is not None:
         return begun.at is At.DONE
-    return position in run.children and begun.at in (At.DONE, At.FAILED)
+    return position in run.children and begun.at in (At.DONE, At.FAILED, At.OVERTAKEN)
 
 
 def cannot_be_undone(runbook: Runbook, others: Mapping[str, Runbook] = MappingProxyType({})) -> list[str]:

@@ -77,7 +77,10 @@ class RunStep(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "run_steps"
     __table_args__ = (
-        one_of("state", ("under_way", "waiting", "done", "failed", "skipped", "undoing", "undone", "not_undone")),
+        one_of(
+            "state",
+            ("under_way", "waiting", "done", "failed", "skipped", "overtaken", "undoing", "undone", "not_undone"),
+        ),
         UniqueConstraint("run_id", "item_id", "position"),
         index_where("run_steps_waiting", "kind", "link_id", where="state = 'waiting'"),
         index_where("run_steps_with_evidence", "ended_at", where="response IS NOT NULL OR sealed IS NOT NULL"),

@@ -46,12 +46,12 @@ MARKS = {
     "done": ":white_check_mark:",
     "failed": ":x:",
     "skipped": ":heavy_minus_sign:",
+    "overtaken": ":heavy_minus_sign:",
     "undoing": ":arrows_counterclockwise:",
     "undone": ":rewind:",
     "not_undone": ":warning:",
 }
 QUEUED = ":white_circle:"
-AWAITED = ("waiting", "under_way")
 STATES = {
     "held": ":double_vertical_bar: *{title}* is held back",
     "approving": ":raised_hand: *{title}* waits for a yes",
@@ -294,8 +294,6 @@ def _steps(seen: RunSeen, names: Names, now: datetime, *, ahead_too: bool) -> It
 def _step(seen: RunSeen, position: int, names: Names, now: datetime) -> str:
     step, row = seen.runbook.steps[position], seen.steps.get(position)
     name = f"*{spoken(step.name)}*"
-    if row is not None and row.state in AWAITED and not seen.is_under_way:
-        return f"{MARKS['skipped']} {name}: not waited for any more"
     if row is not None:
         return f"{MARKS[row.state]} {name}: {_came_of(seen, step, row, names, now)}"
     mark = MARKS["under_way"] if position == seen.at else QUEUED
@@ -320,6 +318,8 @@ def _came_of(seen: RunSeen, step: Step, row: RunStep, names: Names, now: datetim
             return came_of(row)
         case "skipped":
             return f"left out: {quote(row.because, WORDS)}"
+        case "overtaken":
+            return f"not waited for any more: {quote(row.because, WORDS)}"
         case "undone":
             return "taken back"
         case "not_undone":

@@ -148,7 +148,11 @@ RUNS: Mapping[str, tuple[RunSeen, ...]] = {
     "begun": (seen(run()),),
     "done": (seen(run(state="done", because="all its steps are done", **ENDED), ASKED, CAME),),
     "overtaken": (
-        seen(run(state="done", cause="auto_fix", because="what the case is about is over", **ENDED), ASKED, WAITING),
+        seen(
+            run(state="done", cause="auto_fix", because="what the case is about is over", **ENDED),
+            ASKED,
+            step(1, "overtaken", "acknowledged", "wait_for", because=HOSTILE, ended_at=NOW),
+        ),
     ),
     "failed": (
         seen(run("small-1", id=5, state="done", **ENDED)),

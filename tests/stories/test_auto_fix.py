@@ -176,6 +176,22 @@ async def test_an_outcome_that_comes_by_itself_closes_the_case_through_its_check
     case = stage.case(case.ref)
     assert (case.state, case.resolution, states(stage)) == ("resolved", "fixed", ["done"])
     assert "case.closing" in stage.actions(case.ref)
+    assert steps(stage) == {"send": "done", "came": "overtaken"}
+
+
+async def test_a_fix_whose_answer_comes_after_the_outcome_has_not_failed(stage: Stage) -> None:
+    marketing = stage.company["marketing"]
+    marketing.mode = Mode.LOSE_CALLBACKS
+    await send(stage, "renewal-notice", DUE)
+    marketing.mode = Mode.FAIL
+    await stage.advance(minutes=15)
+    assert steps(stage) == {"send": "waiting"}
+    marketing.mode = Mode.OK
+    await outcome(stage)
+    assert (stage.case("C-1").state, steps(stage)) == ("resolved", {"send": "overtaken"})
+    shown = stage.card("C-1").shown
+    assert "*send*: not waited for any more: what send sent is on its way all the same" in shown
+    assert ":x:" not in shown
 
 
 async def test_whoever_has_taken_the_case_is_told_that_it_is_fixed_and_closes_it(stage: Stage) -> None:

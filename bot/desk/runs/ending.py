@@ -40,7 +40,7 @@ def end(tx: Tx, going: Going, how: End, because: str) -> None:
     """The run is over, and so is what its steps carry out. Whoever waits for it goes on; its case is told. From one
     that was over before, and is taken back now, nothing follows again."""
     run = going.run
-    close_steps(tx, going, because)
+    close_steps(tx, going, because, how)
     run.state, run.because = how.value, because
     run.ended_at, run.due_at, run.lease_until = tx.now, None, None
     record(tx, going, f"run.{how.value}", because=because, counts=dict(run.counts))
@@ -64,11 +64,13 @@ def stop(tx: Tx, going: Going, because: str) -> list[str]:
     return said
 
 
-def close_steps(tx: Tx, going: Going, because: str) -> list[str]:
-    """Nothing of the run is under way any more: its steps are closed, and the runs that they carry out are stopped.
-    What is said of requests that are on their way."""
+def close_steps(tx: Tx, going: Going, because: str, how: End = End.FAILED) -> list[str]:
+    """Nothing of the run is under way any more: its steps are closed, and the runs that they carry out are stopped. In
+    one that is done, because what it was about is over, no step has failed. What is said of requests that are on their
+    way."""
     said = [word for child in _under_it(tx, going.run) for word in stop(tx, child, because)]
-    return said + [word for at in sorted(going.steps) if (word := _close_step(tx, going, at, because))]
+    state = "overtaken" if how is End.DONE else "failed"
+    return said + [word for at in sorted(going.steps) if (word := _close_step(tx, going, at, state, because))]
 
 
 def _under_it(tx: Tx, run: Run) -> list[Going]:
@@ -76,7 +78,7 @@ def _under_it(tx: Tx, run: Run) -> list[Going]:
     return [going for child in tx.session.execute(ids).scalars().all() if (going := load(tx, child or 0))]
 
 
-def _close_step(tx: Tx, going: Going, position: int, because: str) -> str:
+def _close_step(tx: Tx, going: Going, position: int, state: str, because: str) -> str:
     row = going.steps[position]
     if row.state not in ("under_way", "waiting", "undoing"):
         return ""
@@ -86,8 +88,7 @@ def _close_step(tx: Tx, going: Going, position: int, because: str) -> str:
         said = f"what {row.name} sent is on its way all the same"
     elif row.state != "waiting" and row.unanswered and row.key_born_at:
         said = f"whether {row.name} {'was taken back' if is_undoing else 'happened'} is not known"
-    state = "not_undone" if is_undoing else "failed"
-    going.touch(position, state=state, because=said or because, ended_at=tx.now)
+    going.touch(position, state="not_undone" if is_undoing else state, because=said or because, ended_at=tx.now)
     return said
 
 

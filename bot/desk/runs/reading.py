@@ -14,7 +14,7 @@ from runbooks.policy import Policy
 from runbooks.runbook import Runbook
 from store.run_models import Run, RunApproval, RunAttempt, RunStep
 
-FINISHED = ("done", "failed")
+FINISHED = ("done", "failed", "overtaken")
 ASKING = ("approving", "proposed")
 MOST_UNDER = 20
 READ = 5

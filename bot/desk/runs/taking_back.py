@@ -15,7 +15,7 @@ from bot.desk.tx import Tx
 from bot.rules.actors import SYSTEM
 from store.run_models import Run, RunStep
 
-FINISHED = ("done", "failed")
+FINISHED = ("done", "failed", "overtaken")
 
 
 def places(tx: Tx, run: Run) -> dict[int, set[int]]:

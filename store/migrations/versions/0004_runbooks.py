@@ -115,7 +115,8 @@ def _run_steps() -> None:
         sa.Column("because", sa.String(), nullable=False),
         sa.Column("link_id", BIG, nullable=True),
         sa.CheckConstraint(
-            "state IN ('under_way', 'waiting', 'done', 'failed', 'skipped', 'undoing', 'undone', 'not_undone')",
+            "state IN ('under_way', 'waiting', 'done', 'failed', 'skipped', 'overtaken', 'undoing', 'undone', "
+            "'not_undone')",
             name="state_known",
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="run_steps_run_id_fkey"),
