@@ -8,7 +8,7 @@ from datetime import date as Day
 from typing import Any
 
 from bot.desk.runs.offering import Offered
-from bot.desk.runs.reading import Evidence
+from bot.desk.runs.reading import Asked, Evidence
 from bot.rules.closing import SHORTEST_REASON
 from bot.rules.foreseeing import given
 from bot.slack.asking import Body, Form
@@ -34,7 +34,7 @@ from bot.slack.runs import MARKS, Pressed, label
 from bot.slack.words import Names, cut, date, is_person, listed, one_line, quote, spoken
 from runbooks.inputs import LONGEST_TEXT
 from runbooks.runbook import Input
-from store.run_models import RunAttempt, RunStep
+from store.run_models import RunStep
 
 STARTING = "form.run"
 REFUSING = "form.run_refuse"
@@ -209,16 +209,20 @@ def _took(row: RunStep) -> str:
     return f", took {seconds} s" if seconds < 120 else f", took {seconds // 60:,} min"
 
 
-def _attempt(step: RunStep, attempt: RunAttempt) -> Iterator[Block]:
+PURPOSES = {"undo": " (undo)", "finding": " (is it there?)", "verifying": " (is it right?)"}
+
+
+def _attempt(step: RunStep, attempt: Asked) -> Iterator[Block]:
     request = attempt.request
-    undo = " (undo)" if attempt.purpose == "undo" else ""
+    purpose = PURPOSES.get(attempt.purpose, "")
     event = f" · E-{step.item_id}" if step.item_id else ""
     answer = f"it answered *{attempt.status}*" if attempt.status else f"no answer: {quote(attempt.error, 200)}"
     mark = MARKS.get(step.state, "")
-    yield section(f"{mark} *{spoken(step.name)}*{undo}{event} · {date(attempt.at)} · {answer}")
+    yield section(f"{mark} *{spoken(step.name)}*{purpose}{event} · {date(attempt.at)} · {answer}")
     line = f"{request.get('method', '')} {request.get('path', '')}"
     body = request.get("json")
-    yield outside(line if body is None else f"{line}\n{json.dumps(body, ensure_ascii=False)}", REQUEST)
+    if request:
+        yield outside(line if body is None else f"{line}\n{json.dumps(body, ensure_ascii=False)}", REQUEST)
     if attempt.response:
         yield outside(attempt.response, RESPONSE)
 

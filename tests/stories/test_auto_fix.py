@@ -192,6 +192,8 @@ async def test_a_fix_whose_answer_comes_after_the_outcome_has_not_failed(stage: 
     shown = stage.card("C-1").shown
     assert "*send*: not waited for any more: what send sent is on its way all the same" in shown
     assert ":x:" not in shown
+    await stage.press(BEN, "Evidence", on="C-1")
+    assert "it answered *503*" in stage.form(BEN).shown
 
 
 async def test_whoever_has_taken_the_case_is_told_that_it_is_fixed_and_closes_it(stage: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.sandbox.company.systems import Mode
 from tests.stories.company import ADA, FAY
 from tests.stories.conftest import on_both_engines
-from tests.stories.stage import Stage
+from tests.stories.stage import TOKEN, Stage
 from tests.stories.test_events import send
 from tests.stories.test_runs import requests, run, runs, steps
 from tests.stories.test_sending_again import LOST, REFUND
@@ -133,9 +133,17 @@ async def test_while_a_system_is_left_alone_a_run_waits_for_it(stage: Stage, fol
 
 @on_both_engines
 async def test_replay_asks_whether_it_is_there_and_sends_what_is_not(stage: Stage, folder: Path) -> None:
-    await tried(stage, folder, "- {name: again, replay: {}}")
+    ref = await tried(stage, folder, "- {name: again, replay: {}}")
     assert ended(stage)[0] == "done"
     assert list(stage.company["billing"].kept) == ["re_1"]
+    await stage.press(FAY, "Evidence", on=ref)
+    shown = stage.form(FAY).shown
+    assert "POST /refunds\n" in shown.partition("*again* (is it there?)")[0]
+    assert "GET /refunds/re_1" in shown.partition("*again* (is it there?)")[2]
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with stage.http.get(f"{stage.service.url}/v1/cases/{ref}", headers=headers) as response:
+        (step,) = (await response.json())["runs"][0]["steps"]
+    assert [(asked["purpose"], asked["status"]) for asked in step["attempts"]] == [("finding", 404), ("sending", 201)]
 
 
 async def test_replay_sends_the_event_with_what_is_set(stage: Stage, folder: Path) -> None:
@@ -225,9 +233,11 @@ async def test_the_case_is_given_to_a_role_and_to_a_person(stage: Stage, folder:
 async def test_a_runbook_runs_another_and_goes_on_when_that_is_done(stage: Stage, folder: Path) -> None:
     stage.company["billing"].kept["re_1"] = PAID
     (folder / "runbooks" / "inner.yml").write_text(f"runbook: inner\ntitle: Inner\nsteps:\n  {LOOK % ''}\n")
-    await tried(stage, folder, "- {name: first, run: inner}", "- {name: then, pause: 1s}")
+    ref = await tried(stage, folder, "- {name: first, run: inner}", "- {name: then, pause: 1s}")
     await stage.advance(seconds=1)
     assert [(each.runbook, each.state) for each in runs(stage)] == [("try-it", "done"), ("inner", "done")]
+    await stage.press(FAY, "Evidence", on=ref)
+    assert "GET /refunds/re_1" in stage.form(FAY).shown
 
 
 async def test_a_runbook_fails_with_the_one_that_it_runs(stage: Stage, folder: Path) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from bot.desk.policies import Policies
 from runbooks.engine import cannot_be_undone
 from runbooks.policy import Policy
 from runbooks.runbook import Runbook
+from store.models import Attempt, Delivery
 from store.run_models import Run, RunApproval, RunAttempt, RunStep
 
 FINISHED = ("done", "failed", "overtaken")
 ASKING = ("approving", "proposed")
+SENDING = ("replay", "retry_failed")
 MOST_UNDER = 20
 READ = 5
 """So many runs of a case are read for its card: those under way, and then the latest."""
@@ -159,12 +163,45 @@ def _with_all(session: Session, policies: Policies, seen: RunSeen) -> RunSeen:
     return replace(seen, finished=finished, events=max(taken, default=0), under=under)
 
 
+Asked = RunAttempt | Attempt
+"""A request of a step, or of the delivery that one had sent again."""
+
+
+def _has(name: str) -> ColumnElement[bool]:
+    return cast(col(RunStep.response), Text).contains(f'"{name}":')
+
+
+_SENT = or_(
+    and_(_has("delivery"), col(Delivery.id) == col(RunStep.link_id)),
+    and_(_has("released"), col(Delivery.event_id) == col(RunStep.link_id), col(Delivery.verb) == "deliver"),
+)
+_CARRIED_OUT = or_(col(RunStep.kind) == "run", and_(col(RunStep.kind).in_(SENDING), _has("run")))
+_UNDER_IT = aliased(RunStep)
+_REQUESTS: tuple[tuple[type[Asked], Any], ...] = (
+    (RunAttempt, select(RunStep, RunAttempt).join(RunAttempt, col(RunAttempt.step_id) == col(RunStep.id))),
+    (
+        Attempt,
+        select(RunStep, Attempt)
+        .join(Delivery, and_(col(RunStep.kind).in_(SENDING), _SENT))
+        .join(Attempt, col(Attempt.delivery_id) == col(Delivery.id)),
+    ),
+    (
+        RunAttempt,
+        select(_UNDER_IT, RunAttempt)
+        .join_from(RunStep, _UNDER_IT, and_(_CARRIED_OUT, col(_UNDER_IT.run_id) == col(RunStep.link_id)))
+        .join(RunAttempt, col(RunAttempt.step_id) == col(_UNDER_IT.id)),
+    ),
+)
+"""The requests of steps: those that they made, those of the deliveries that they had sent again, and those of the steps
+of the runs that they carried out or took up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Some of a run's requests, the latest first, each with its step; and whether there are older ones."""
 
     seen: RunSeen
-    shown: Sequence[tuple[RunStep, RunAttempt]]
+    shown: Sequence[tuple[RunStep, Asked]]
     has_older: bool
 
 
@@ -173,24 +210,24 @@ def evidence(session: Session, policies: Policies, run_id: int, *, page: int, si
     seen = find_run(session, policies, run_id)
     if seen is None:
         return None
-    asked = (
-        select(RunStep, RunAttempt)
-        .join(RunAttempt, col(RunAttempt.step_id) == col(RunStep.id))
-        .where(col(RunStep.run_id) == run_id)
-        .order_by(col(RunAttempt.id).desc())
-        .offset(page * size)
-        .limit(size + 1)
-    )
-    rows = [(step, attempt) for step, attempt in session.execute(asked)]
-    return Evidence(seen, rows[:size], len(rows) > size)
+    first, upto = page * size, (page + 1) * size
+    rows = [
+        (step, asked)
+        for model, requests in _REQUESTS
+        for step, asked in session.execute(
+            requests.where(col(RunStep.run_id) == run_id).order_by(col(model.id).desc()).limit(upto + 1)
+        )
+    ]
+    rows.sort(key=lambda row: row[1].at, reverse=True)
+    return Evidence(seen, rows[first:upto], len(rows) > upto)
 
 
-def attempts_of(session: Session, seen: Sequence[RunSeen]) -> dict[int, list[RunAttempt]]:
+def attempts_of(session: Session, seen: Sequence[RunSeen]) -> dict[int, list[Asked]]:
     """The requests of the steps of these runs in their order, by the number of the step."""
     ids = [row.id for each in seen for row in each.steps.values()]
-    made: dict[int, list[RunAttempt]] = {}
-    if ids:
-        asked = select(RunAttempt).where(col(RunAttempt.step_id).in_(ids)).order_by(col(RunAttempt.id))
-        for attempt in session.execute(asked).scalars():
-            made.setdefault(attempt.step_id, []).append(attempt)
+    made: dict[int, list[Asked]] = {}
+    for model, requests in _REQUESTS if ids else ():
+        wanted = requests.where(col(RunStep.id).in_(ids)).order_by(col(model.id))
+        for step, asked in session.execute(wanted):
+            made.setdefault(step.id or 0, []).append(asked)
     return made
