@@ -57,7 +57,7 @@ class What(StrEnum):
     DRILL_OVER = "drill_over"  # caught
     RUN_STARTED = "run_started"  # by, runbook, run
     RUN_DONE = "run_done"  # runbook, because, counts
-    RUN_FAILED = "run_failed"  # runbook, because, counts
+    RUN_FAILED = "run_failed"  # runbook, because, counts, left, at
     RUN_UNDONE = "run_undone"  # runbook, because
     RUN_PROPOSED = "run_proposed"  # runbook, run, requests (words), lasting, role, people
     AUTO_FIX_HELD = "auto_fix_held"  # workflow, most, until

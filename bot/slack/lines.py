@@ -140,11 +140,18 @@ def _events(count: int) -> str:
 
 def _counted(facts: Facts) -> str:
     """For how many events a run was carried out."""
+    done = int((facts.given.get("counts") or {}).get("done") or 0)
+    return f" for {_events(done)}" if done else ""
+
+
+def _so_far(facts: Facts) -> str:
+    """How far a run for each of several events came."""
+    if facts.given.get("left") is None:
+        return ""
     counts = facts.given.get("counts") or {}
     done, failed = int(counts.get("done") or 0), int(counts.get("failed") or 0)
-    if not done and not failed:
-        return ""
-    return f" for {_events(done)}" + (f"; for {_events(failed)} it was not" if failed else "")
+    at = f", besides E-{facts.given['at']}, which it was at" if facts.given.get("at") else ""
+    return f" Events: {done:,} done, {failed:,} failed, {int(facts.given['left']):,} left{at}."
 
 
 STEPS = {"done": "done", "skipped": "left out", "failed": "failed", "undone": "taken back"}
@@ -298,7 +305,7 @@ SENTENCES: Mapping[What, Sentence] = {
     What.RUN_STARTED: lambda f: f":arrow_forward: {f.who('by')} started {f.text('runbook', most=150)}.",
     What.RUN_DONE: lambda f: f":white_check_mark: {f.text('runbook', most=150)} is done{_counted(f)}.",
     What.RUN_FAILED: lambda f: (
-        f":x: {f.text('runbook', most=150)} did not go through{f.text('because', ': ', 300)}{_counted(f)}."
+        f":x: {f.text('runbook', most=150)} did not go through{f.text('because', ': ', 300)}.{_so_far(f)}"
     ),
     What.RUN_UNDONE: lambda f: f":rewind: {f.text('runbook', most=150)} was taken back{f.text('because', ': ', 300)}.",
     What.RUN_PROPOSED: _proposed,

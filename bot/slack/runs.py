@@ -201,6 +201,12 @@ def _buttons(seen: RunSeen, value: str, *, is_open: bool) -> Iterator[Block]:
 
 
 def _stops(seen: RunSeen) -> str:
+    """What stays done, and what is left: of one for each of several events, of all of them."""
+    if seen.run.upto_id is not None:
+        of = seen.run.counts
+        at = f", besides E-{seen.run.item_id}, which it is at" if seen.run.item_id else ""
+        so_far = f"{of.get('done', 0):,} done, which stay so; {of.get('failed', 0):,} failed; {seen.left:,} left"
+        return f"Events: {so_far}{at}."
     done = [row.name for _, row in sorted(seen.steps.items()) if row.state == "done"]
     return f"Done already, and it stays so: {one_line(listed(done), 200)}." if done else "Nothing of it is done yet."
 

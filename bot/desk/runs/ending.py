@@ -12,6 +12,7 @@ from bot.desk.commands import Escalate
 from bot.desk.escalations import escalate
 from bot.desk.runs import delivering, following
 from bot.desk.runs.calling import record
+from bot.desk.runs.items import not_begun
 from bot.desk.runs.rows import Going, load, save
 from bot.desk.runs.waking import wake_parent, wake_undoing
 from bot.desk.telling import in_thread
@@ -36,9 +37,10 @@ TELL_THEMSELVES = ("auto_fix",)
 """Causes for which what follows from a failure says in one line what was tried and where the case goes."""
 
 
-def end(tx: Tx, going: Going, how: End, because: str) -> None:
-    """The run is over, and so is what its steps carry out. Whoever waits for it goes on; its case is told. From one
-    that was over before, and is taken back now, nothing follows again."""
+def end(tx: Tx, going: Going, how: End, because: str, *, is_counted: bool = False) -> None:
+    """The run is over, and so is what its steps carry out. Whoever waits for it goes on; its case is told.
+    `is_counted`: the event that it was at is among those that were done or failed, it did not end in the middle of
+    one. From a run that was over before, and is taken back now, nothing follows again."""
     run = going.run
     close_steps(tx, going, because, how)
     run.state, run.because = how.value, because
@@ -46,6 +48,8 @@ def end(tx: Tx, going: Going, how: End, because: str) -> None:
     record(tx, going, f"run.{how.value}", because=because, counts=dict(run.counts))
     if going.case is not None:
         facts: dict[str, Any] = {"runbook": going.runbook.title, "because": because, "counts": dict(run.counts)}
+        if run.upto_id is not None:
+            facts |= {"left": not_begun(tx.session, run), "at": None if is_counted else run.item_id}
         if run.cause not in TELL_THEMSELVES or how is End.DONE or run.undo_by:
             in_thread(tx, going.case, SAID[how], **facts)
         tx.owe_card(going.case.id, going.case.channel)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlmodel import col, func
+from sqlmodel import Session, col, func
 
 from bot.desk.runs.rows import Going, see_item
 from bot.desk.tx import Tx
 from runbooks.engine import End, Over
 from store.contract_models import Trigger
 from store.queries.quarantine import HELD
+from store.run_models import Run
 
 
 def next_item(tx: Tx, going: Going, ended: Over | None = None) -> bool:
@@ -57,13 +58,21 @@ def first_held(tx: Tx, case_id: int | None) -> int | None:
 
 def count_held(tx: Tx, going: Going) -> int:
     """For how many events the run is still to be carried out; 0 where it is not for each of several."""
-    run = going.run
+    return _count_held(tx.session, going.run, going.item_id)
+
+
+def not_begun(session: Session, run: Run) -> int:
+    """For how many events nothing of the run was begun yet; 0 where it is not for each of several."""
+    return _count_held(session, run, (run.item_id or 0) + 1)
+
+
+def _count_held(session: Session, run: Run, first: int) -> int:
     if run.upto_id is None:
         return 0
     held = select(func.count(col(Trigger.event_id))).where(
         col(Trigger.case_id) == run.case_id,
         col(Trigger.state) == HELD,
-        col(Trigger.event_id) >= (run.item_id or 0),
+        col(Trigger.event_id) >= first,
         col(Trigger.event_id) <= run.upto_id,
     )
-    return int(tx.session.execute(held).scalar_one())
+    return int(session.execute(held).scalar_one())

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from bot.desk.policies import Policies
+from bot.desk.runs.items import not_begun
 from runbooks.engine import cannot_be_undone
 from runbooks.policy import Policy
 from runbooks.runbook import Runbook
@@ -58,6 +59,8 @@ class RunSeen:
     """Of one that is carried out for each of several events: the places that were finished for any of them, and how."""
     events: int = 0
     """For so many events it did something that can be taken back."""
+    left: int = 0
+    """For so many events nothing of it was begun yet."""
     under: Mapping[int, Sequence[RunSeen]] = field(default_factory=dict)
     """The runs that its steps carried out, by their places."""
 
@@ -149,7 +152,9 @@ _UNDER = select(Run).where(col(Run.parent_id) == bindparam("id")).order_by(col(R
 
 def _with_all(session: Session, policies: Policies, seen: RunSeen) -> RunSeen:
     """With what was done for events before, and by runs that its steps carried out: all that Undo would take back. Of
-    very many the latest are looked at, which have the same steps."""
+    very many the latest are looked at, which have the same steps. Of one under way, what is left too."""
+    if seen.is_under_way and seen.run.upto_id is not None:
+        seen = replace(seen, left=not_begun(session, seen.run))
     if not any(step.run or step.undo for step in seen.runbook.steps):
         return seen
     found = list(session.execute(_FINISHED, {"id": seen.run.id})) if seen.run.upto_id is not None else []

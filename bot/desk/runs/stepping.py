@@ -281,7 +281,7 @@ def _over(tx: Tx, going: Going, decided: Over) -> None:
         _taken_back(tx, going, decided)
     elif not next_item(tx, going, decided):
         how, because = for_all(going, decided)
-        end(tx, going, how, going.run.because or because)
+        end(tx, going, how, going.run.because or because, is_counted=True)
     elif going.run.state == "undoing":
         going.run.state, going.run.because = "running", ""
 
