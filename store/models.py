@@ -219,7 +219,7 @@ class Owed(SQLModel, table=True):
         index_where("one_owed_per_key", "key", where="state = 'owed'", unique=True),
         index_where("outbox_due", "not_before_at", "id", where="state IN ('owed', 'sending')"),
         index_where("outbox_by_case", "case_id", "id", where="state IN ('owed', 'sending')"),
-        index_where("pages_of_case", "case_id", where="kind = 'page' AND state = 'sent'"),
+        index_where("edited_with_case", "case_id", where="kind IN ('page', 'question') AND state = 'sent'"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     kind: str

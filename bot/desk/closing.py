@@ -217,7 +217,13 @@ def _refuse(tx: Tx, going: Ongoing, row: Closing, checks: Sequence[Check], faile
     evidence = [_evidence(check) for check in checks]
     tx.record("case.closing_refused", case_id=case.id, failed=[each["name"] for each in failed], checks=evidence)
     is_person = wish.by.kind is Kind.PERSON
-    facts: dict[str, Any] = {"by": wish.by.id, "failed": failed, "owner": case.owner, "accountable": accountable}
+    facts: dict[str, Any] = {
+        "by": wish.by.id,
+        "closing": row.id,
+        "failed": failed,
+        "owner": case.owner,
+        "accountable": accountable,
+    }
     if is_person:
         autofix.leave_if_idle(tx, going, "a check does not hold")
     else:
@@ -246,7 +252,7 @@ def _ask_to_confirm(tx: Tx, going: Ongoing, row: Closing, checks: Sequence[Check
     waiting = [check.name for check in checks if check.state == "unconfirmed"]
     tx.record("case.confirmation_asked", case_id=case.id, confirm=waiting, checks=[_evidence(each) for each in checks])
     confirm = [str(known[name].confirm) for name in waiting]
-    facts: dict[str, Any] = {"by": wish.by.id, "confirm": confirm, "note": wish.note}
+    facts: dict[str, Any] = {"by": wish.by.id, "closing": row.id, "confirm": confirm, "note": wish.note}
     if case.assignee:
         direct(tx, case, case.assignee, What.PLEASE_CONFIRM, **facts)
         return What.PLEASE_CONFIRM, facts | {"people": [case.assignee]}

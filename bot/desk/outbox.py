@@ -29,7 +29,10 @@ from store.models import Case, Owed
 CLAIM_LEASE = timedelta(seconds=30)
 """Longer than a sender may take."""
 COLUMNS = ("id", "kind", "key", "case_id", "channel", "payload", "attempts", "maybe_sent", "state", "created_at")
-EDITS = ("page_update", "storm_update")
+EDITS = ("page_update", "question_update", "storm_update")
+EDITED = ("page", "question")
+"""What is edited where it stands when it is no longer true."""
+_EDITS_OF_THESE = tuple(f"{kind}_update" for kind in EDITED)
 WINDOW = 100
 """So many messages are looked at in one claim."""
 
@@ -233,9 +236,9 @@ def _waiting() -> Any:
 
 def sent(tx: Tx, command: Sent) -> datetime | None:
     """The message left. A card's place is kept on its case, so that it is edited from then on; a page is on record. If
-    the case changed while a page of it was sent or edited, that is owed an edit. Where another process took the message
-    over, nothing of this counts; a card that may have been drawn over with an older one is drawn once more. Since when
-    Slack was away, if it is back by this."""
+    the case changed while a page of it or a question was sent or edited, that is owed an edit. Where another process
+    took the message over, nothing of this counts; a card that may have been drawn over with an older one is drawn once
+    more. Since when Slack was away, if it is back by this."""
     message, way = command.message, command.result.get("fallback")
     mine = update(Owed).where(
         col(Owed.id) == message.id, col(Owed.state) == "sending", col(Owed.attempts) == message.attempts
@@ -253,9 +256,9 @@ def sent(tx: Tx, command: Sent) -> datetime | None:
         storms.placed(tx, message.payload, command.result)
     if message.kind == "page":
         _page_sent(tx, message, way)
-    if message.kind == "page_update":
+    if message.kind in _EDITS_OF_THESE:
         page_updated(tx, message.payload, command.result)
-    if is_placed or message.kind in ("page", "page_update"):
+    if is_placed or message.kind in (*EDITED, *_EDITS_OF_THESE):
         its_case = select(Case).where(col(Case.id) == message.case_id).with_for_update()
         found = tx.session.execute(its_case.execution_options(populate_existing=True)).scalars()
         owe_page_updates(tx, found)

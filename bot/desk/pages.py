@@ -1,4 +1,5 @@
-"""Direct messages that were sent stay true: each is edited when what it shows of its case has changed."""
+"""What was sent stays true: a direct message is edited when what it shows of its case has changed, and a line of a
+thread that asks something when that is decided."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
-from bot.desk.runs.asked import asked
+from bot.desk.asked import asked as asked_in_thread
+from bot.desk.runs.asked import Asked, asked
 from bot.desk.tx import Tx
 from store.models import Case, Owed
 
@@ -26,29 +28,39 @@ def shown(case: Case, still_asks: bool | None = None) -> list[Any]:
 
 
 def owe_page_updates(tx: Tx, cases: Iterable[Case]) -> None:
-    """Each direct message about these cases that shows them as they no longer are, or asks what is decided, is owed an
-    edit, however often it is asked for one. The cases are locked by this transaction: one that marks a message as sent
-    waits, and looks then."""
+    """Each direct message about these cases that shows them as they no longer are, and each message that asks what is
+    decided, is owed an edit, however often it is asked for one. The cases are locked by this transaction: one that
+    marks a message as sent waits, and looks then."""
     now = {case.id: case for case in cases}
     if not now:
         return
     rows = tx.session.execute(_pages(), {"cases": list(now)})
-    for page_id, case_id, reader, payload, result in rows:
-        asks = asked(tx.session, payload)
-        as_it_is = shown(now[case_id], asks.is_open if asks else None)
-        if result and result.get("ts") and result.get("shown") != as_it_is:
+    for page_id, kind, case_id, reader, payload, result in rows:
+        if result and result.get("ts") and result.get("shown") != _as_it_is(tx, kind, now[case_id], payload):
             place = {"page": page_id, "ts": result["ts"], "reader": reader}
             tx.owe(
-                "page_update",
-                f"page_update:{page_id}",
+                f"{kind}_update",
+                f"{kind}_update:{page_id}",
                 channel=result["channel"],
                 case_id=case_id,
                 payload={**payload, **place},
             )
 
 
+def shown_in_thread(asks: Asked | None) -> list[Any]:
+    """What a line that asks something shows that may change: whether it waits for an answer."""
+    return [asks is None or asks.is_open]
+
+
+def _as_it_is(tx: Tx, kind: str, case: Case, payload: Mapping[str, Any]) -> list[Any]:
+    if kind == "question":
+        return shown_in_thread(asked_in_thread(tx.session, payload))
+    asks = asked(tx.session, payload)
+    return shown(case, asks.is_open if asks else None)
+
+
 def page_updated(tx: Tx, payload: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-    """The direct message shows now what `result` says. One that is gone has no `ts` and is edited no more."""
+    """The message shows now what `result` says. One that is gone has no `ts` and is edited no more."""
     page = update(Owed).where(col(Owed.id) == payload["page"])
     tx.session.execute(page.values(result=dict(result)).execution_options(synchronize_session=False))
 
@@ -58,12 +70,8 @@ def _pages() -> Any:
     """The query, made once: it is asked with every change of a case."""
     table = Owed.__table__  # type: ignore[attr-defined]
     outbox = table.c
-    is_one = outbox.case_id.in_(bindparam("cases", expanding=True)), outbox.kind == _word("page")
-    return select(outbox.id, outbox.case_id, outbox.channel, outbox.payload, outbox.result).where(
-        *is_one, outbox.state == _word("sent")
-    )
-
-
-def _word(text: str) -> Any:
-    """Written into the SQL: SQLite uses an index of some rows only where the words of its condition stand there."""
-    return bindparam(None, text, literal_execute=True)
+    # written into the SQL: SQLite uses an index of some rows only where the words of its condition stand there
+    kinds: Any = bindparam(None, ("page", "question"), expanding=True, literal_execute=True)
+    is_sent = outbox.state == bindparam(None, "sent", literal_execute=True)
+    found = select(outbox.id, outbox.kind, outbox.case_id, outbox.channel, outbox.payload, outbox.result)
+    return found.where(outbox.case_id.in_(bindparam("cases", expanding=True)), outbox.kind.in_(kinds), is_sent)

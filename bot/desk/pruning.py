@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select
 from sqlmodel import Session, col
 
+from bot.desk.outbox import EDITED
 from bot.desk.tx import Tx
 from runbooks.team import DataKind
 from store.closing_models import Check, Closing
@@ -121,9 +122,10 @@ def _left_or_need_not(_: datetime) -> ColumnElement[bool]:
 
 
 def _is_not_edited(_: datetime) -> ColumnElement[bool]:
-    """A direct message about an open case is edited with it: its row says where it is."""
+    """A direct message about an open case, or a question in its thread, is edited with it: its row says where it
+    is."""
     open_ = some(Case.id, col(Case.id) == col(Owed.case_id), col(Case.closed_at).is_(None))
-    return ~and_(col(Owed.kind) == "page", col(Owed.state) == "sent", open_)
+    return ~and_(col(Owed.kind).in_(EDITED), col(Owed.state) == "sent", open_)
 
 
 def _of_quiet_case(case_id: Any) -> Callable[[datetime], ColumnElement[bool]]:

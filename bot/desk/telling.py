@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, update
 
+from bot.desk.asked import ASKING
 from bot.desk.people import Reach
 from bot.desk.tx import Tx
 from store.ids import new_key
@@ -17,8 +18,9 @@ from store.models import Case, Owed
 
 
 def in_thread(tx: Tx, case: Case, what: str, /, *, key: str | None = None, **facts: Any) -> None:
-    """A short line in the case's thread: its history."""
-    _owe(tx, case, "line", case.channel, key, {"what": what, **facts})
+    """A short line in the case's thread: its history. One that asks something is edited when that is decided."""
+    kind = "question" if what in ASKING else "line"
+    _owe(tx, case, kind, case.channel, key, {"what": what, **facts})
 
 
 def channel_line(tx: Tx, case: Case, channel: str, what: str, /, *, key: str | None = None, **facts: Any) -> None:
@@ -102,7 +104,8 @@ def _owe(
     *,
     until_acknowledged: bool = False,
 ) -> None:
-    named = f"{kind}:{case.id}:{key}:{payload['what']}:{channel}" if key else new_key(kind, case.id)
+    prefix = "line" if kind == "question" else kind
+    named = f"{prefix}:{case.id}:{key}:{payload['what']}:{channel}" if key else new_key(prefix, case.id)
     tx.owe(kind, named, channel=channel, case_id=case.id, payload=payload, while_unacknowledged=until_acknowledged)
 
 

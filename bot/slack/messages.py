@@ -29,12 +29,14 @@ MATTER = 600
 
 
 def line(case: Case, payload: Mapping[str, Any], known: Names, now: datetime, *, asked: Asked | None = None) -> Drawn:
-    """A line of history, in the case's own thread; where somebody has to go on from it, with the buttons for that."""
+    """A line of history, in the case's own thread; where somebody has to go on from it, with the buttons for that until
+    it is decided."""
     what = str(payload.get("what"))
     said = sentence(what, payload, known)
     value = seen(case, now)
     buttons = [button(text, action, value, style=style) for text, action, style in BUTTONS.get(what, ())]
-    row = [actions(buttons, block_id=block_id(case, now))] if buttons and case.is_open else []
+    is_waiting = case.is_open and (asked is None or asked.is_open)
+    row = [actions(buttons, block_id=block_id(case, now))] if buttons and is_waiting else []
     return Drawn(
         said, (section(said), *row, *asked_blocks(case, payload, asked, known), *line_blocks(case, payload, known))
     )

@@ -12,8 +12,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.context import Context
+from bot.desk.asked import asked as asked_in_thread
 from bot.desk.outbox import Claimed, Undelivered
-from bot.desk.pages import shown
+from bot.desk.pages import shown, shown_in_thread
 from bot.desk.runs.asked import Asked
 from bot.desk.runs.asked import asked as find_asked
 from bot.slack.cards import Drawn, card
@@ -58,6 +59,8 @@ def senders(context: Context, client: AsyncWebClient) -> dict[str, Sender]:
         "card": sending.card,
         "line": sending.line,
         "notice": sending.notice,
+        "question": sending.question,
+        "question_update": sending.question_update,
         "page": sending.page,
         "page_update": sending.page_update,
         "storm": sending.storm,
@@ -83,11 +86,28 @@ class _Sending:
 
     async def line(self, owed: Claimed) -> Mapping[str, Any]:
         """Posts a line of history in the case's thread."""
-        case, known = await self._case(owed)
+        return await self._post_line(owed, None)
+
+    async def question(self, owed: Claimed) -> Mapping[str, Any]:
+        """Posts a line that asks something. Whether it does is kept with it; of one that an earlier try may have left
+        behind, nobody knows."""
+        asked = await self._asked(owed)
+        sent = await self._post_line(owed, asked)
+        return {**sent, "shown": None if owed.maybe_sent else shown_in_thread(asked)}
+
+    async def question_update(self, owed: Claimed) -> Mapping[str, Any]:
+        """Edits a line that asked something. One that cannot be edited any more is left as it is, for good."""
+        asked = await self._asked(owed)
+        case, known = await self._case(owed, asked)
+        drawn = line(case, owed.payload, known, self.context.clock.now(), asked=asked)
+        return await self._edit(owed, case, drawn, shown_in_thread(asked))
+
+    async def _post_line(self, owed: Claimed, asked: Asked | None) -> Mapping[str, Any]:
+        case, known = await self._case(owed, asked)
         root = case.thread_ts or case.card_ts
         if root is None:
             raise Undelivered("the card that it belongs to is not posted yet")
-        drawn = line(case, owed.payload, known, self.context.clock.now(), asked=await self._asked(owed))
+        drawn = line(case, owed.payload, known, self.context.clock.now(), asked=asked)
         return await self._post(owed, _Post(owed.channel, drawn, owed.key, root))
 
     async def notice(self, owed: Claimed) -> Mapping[str, Any]:
@@ -99,7 +119,8 @@ class _Sending:
     async def page(self, owed: Claimed) -> Mapping[str, Any]:
         """Sends a direct message with the case and its first two buttons. What it `shown` of the case is kept with it;
         of one that an earlier try may have left behind, nobody knows."""
-        facts, asked = await self._facts(owed), await self._asked(owed)
+        asked = await self._asked_of_run(owed)
+        facts = await self._facts(owed, asked)
         case = facts.case
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
         drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=owed.channel, asked=asked)
@@ -109,18 +130,24 @@ class _Sending:
 
     async def page_update(self, owed: Claimed) -> Mapping[str, Any]:
         """Edits a direct message that was sent. One that cannot be edited any more is left as it is, for good."""
-        facts, asked = await self._facts(owed), await self._asked(owed)
-        case, place = facts.case, {"channel": owed.channel, "shown": _as_shown(facts.case, asked)}
+        asked = await self._asked_of_run(owed)
+        facts = await self._facts(owed, asked)
+        case = facts.case
         url = await self.links.of(case.channel, case.card_ts or case.thread_ts)
         reader = str(owed.payload["reader"])
         drawn = page(facts, owed.payload, url, self.context.clock.now(), reader=reader, asked=asked)
+        return await self._edit(owed, case, drawn, _as_shown(case, asked))
+
+    async def _edit(self, owed: Claimed, case: Case, drawn: Drawn, shows: list[Any]) -> Mapping[str, Any]:
+        """Edits a message that was sent; the answer has no `ts` where it cannot be edited any more."""
+        place = {"channel": owed.channel, "shown": shows}
         self._check_is_mine(owed)
         try:
             await self._update(owed.channel, str(owed.payload["ts"]), drawn)
         except (SlackApiError, Undelivered) as fault:
             if isinstance(fault, Undelivered) and not fault.permanent:
                 raise
-            log.warning("a direct message can be edited no more", extra={"case": case.ref, "because": str(fault)})
+            log.warning("a message can be edited no more", extra={"case": case.ref, "because": str(fault)})
             return place
         return {**place, "ts": owed.payload["ts"]}
 
@@ -159,20 +186,24 @@ class _Sending:
         if owed.lease_until is not None and self.context.clock.now() >= owed.lease_until:
             raise Undelivered("its lease ran out before it was sent")
 
-    async def _facts(self, owed: Claimed) -> CardFacts:
-        case_id, now, named = _case_id(owed), self.context.clock.now(), people_in(owed.payload)
+    async def _facts(self, owed: Claimed, asked: Asked | None = None) -> CardFacts:
+        case_id, now, named = _case_id(owed), self.context.clock.now(), _named(owed, asked)
         return await self.context.desk.read(
             lambda session: card_facts(session, self.context.policies, case_id, now=now, named=named)
         )
 
     async def _asked(self, owed: Claimed) -> Asked | None:
+        """What became of what the line asks."""
+        return await self.context.desk.read(lambda session: asked_in_thread(session, owed.payload))
+
+    async def _asked_of_run(self, owed: Claimed) -> Asked | None:
         """What became of what the message asks about a run."""
         if not asks(owed.payload):
             return None
         return await self.context.desk.read(lambda session: find_asked(session, owed.payload))
 
-    async def _case(self, owed: Claimed) -> tuple[Case, Names]:
-        case_id, users = _case_id(owed), people_in(owed.payload)
+    async def _case(self, owed: Claimed, asked: Asked | None = None) -> tuple[Case, Names]:
+        case_id, users = _case_id(owed), _named(owed, asked)
         policies = self.context.policies
         return await self.context.desk.read(
             lambda session: (session.get_one(Case, case_id), names(session, policies.in_force(session), users))
@@ -284,6 +315,10 @@ class _Sending:
 
 def _as_shown(case: Case, asked: Asked | None) -> list[Any]:
     return shown(case, asked.is_open if asked else None)
+
+
+def _named(owed: Claimed, asked: Asked | None) -> list[str]:
+    return [*people_in(owed.payload), *([asked.by] if asked and asked.by else [])]
 
 
 def people_in(payload: Mapping[str, Any]) -> list[str]:

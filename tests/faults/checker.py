@@ -237,7 +237,7 @@ def _cases_with_ladder(rows: Rows) -> list[str]:
 
 def _messages(rows: Rows, evidence: Evidence) -> Row:
     row, shown = Row("messages owed, each shown"), Counter(each.key for each in evidence.shown if each.key)
-    posted = "kind IN ('card', 'line', 'notice', 'page', 'storm')"
+    posted = "kind IN ('card', 'line', 'question', 'notice', 'page', 'storm')"
     owed = rows.read(f"SELECT DISTINCT key FROM outbox WHERE {posted} AND state = 'sent'")
     for key in sorted({key for (key,) in owed} | set(shown)):
         row.once(key, shown[key])

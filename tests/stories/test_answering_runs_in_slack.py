@@ -42,6 +42,12 @@ def message(stage: Stage, user: str, word: str = "Ask billing") -> Message:
     return next(each for each in stage.slack.dms(user) if word in each.shown)
 
 
+def asking_lines(stage: Stage, ref: str) -> list[Message]:
+    """The lines of the case's thread that ask for a yes, or asked."""
+    case = stage.case(ref)
+    return [each for each in stage.slack.thread(case.channel, case.card_ts or "")[1:] if "for a yes" in each.shown]
+
+
 def buttons(stage: Stage, user: str) -> list[str]:
     """The buttons of what somebody was asked."""
     return list(message(stage, user).buttons)
@@ -64,6 +70,9 @@ async def test_a_yes_is_asked_for_with_the_very_requests_and_given_in_the_direct
     assert steps(stage)["ask"] == "done"
     assert buttons(stage, GUS) == []
     assert "*Gus Petrov* said yes." in message(stage, GUS).shown
+    (line,) = asking_lines(stage, ref)
+    assert list(line.buttons) == []
+    assert "UTC>: *Gus Petrov* said yes." in line.shown
     assert "said yes" in stage.card(ref).shown
     assert stage.broken() == []
 

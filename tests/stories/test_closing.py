@@ -338,7 +338,8 @@ async def refused(stage: Stage) -> str:
 
 @on_both_engines
 async def test_it_can_be_closed_anyway_with_a_reason_that_stays_for_ever(stage: Stage, refused: str) -> None:
-    await stage.slack.click(GUS, _last_line(stage, refused), text="Close anyway…")
+    asking = _last_line(stage, refused)
+    await stage.slack.click(GUS, asking, text="Close anyway…")
     await stage.settle()
     assert "it answered 404" in str(stage.form(GUS).blocks)
     short = await stage.fill_in(GUS, override="because")
@@ -353,6 +354,9 @@ async def test_it_can_be_closed_anyway_with_a_reason_that_stays_for_ever(stage: 
     assert (read["closings"][0]["state"], read["closings"][0]["overridden_by"]) == ("overridden", GUS)
     assert entry(stage, refused, "case.checks_overridden")["detail"] == {"reason": WHY, "failed": [CHECK]}
     assert "closed it in spite of its checks" in stage.thread(refused)[-2]
+    decided = stage.slack.message(asking.channel, asking.ts)
+    assert list(decided.buttons) == []
+    assert f"UTC>: *Gus Petrov* closed it in spite of its checks: {WHY}." in decided.shown
     await stage.type(GUS, f"/case reopen {refused} billing was wrong about it")
     assert stage.case(refused).overridden_by == GUS
     assert "It was closed once in spite of its checks" in stage.card(refused).shown.replace("*", "")

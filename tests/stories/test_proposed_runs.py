@@ -12,6 +12,7 @@ from bot.desk.runs.approvals import Approve, approve
 from bot.desk.runs.foreseeing import Planned, foreseen
 from bot.desk.runs.proposals import DoIt, NotThis, accepted_share, do_it, not_this
 from bot.sandbox.company.systems import Mode
+from bot.sandbox.workspace import Message
 from tests.stories.company import BEN, CLEO, DEE, FAY, GUS, ZOE
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import Stage
@@ -63,6 +64,13 @@ async def proposed(stage: Stage, number: int = 1, *, start: bool = True, **input
     ref = await stage.report(**LOST | {"event": event, "event_key": f"re_{number}", "title": f"Refund {number}"})
     await run(stage, ref, "try-it", **inputs)
     return ref
+
+
+def proposing_line(stage: Stage, ref: str) -> Message:
+    """The line of the case's thread that says what the run would do."""
+    case = stage.case(ref)
+    said = stage.slack.thread(case.channel, case.card_ts or "")[1:]
+    return next(message for message in said if "would go on now" in message.shown)
 
 
 def plan(stage: Stage, index: int = 0) -> list[Planned]:
@@ -152,12 +160,22 @@ async def test_an_approval_is_asked_for_when_somebody_has_said_do_it(stage: Stag
 
 
 @on_both_engines
-async def test_a_proposal_survives_a_restart(stage: Stage) -> None:
-    await proposed(stage)
+async def test_a_proposal_survives_a_restart_and_so_does_taking_its_buttons_away(stage: Stage) -> None:
+    ref = await proposed(stage)
     await stage.restart(hours=30)
     assert runs(stage)[0].state == "proposed"
+    line = proposing_line(stage, ref)
+    assert list(line.buttons) == ["Do it", "Not this…"]
+    stage.slack.faults.down()
     await do(stage, do_it, DoIt(1, 1), GUS)
     assert [each.request["method"] for each in requests(stage)] == ["GET", "PATCH"]
+    stage.slack.faults.down(False)
+    await stage.restart(minutes=6)
+    decided = proposing_line(stage, ref)
+    assert list(decided.buttons) == []
+    assert "UTC>: *Gus Petrov* said yes." in decided.shown
+    edits = [call.args["ts"] for call in stage.slack.called("chat.update") if call.answer.get("ok")]
+    assert edits.count(line.ts) == 1
 
 
 @on_both_engines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -19,12 +20,14 @@ _WAITS = {What.RUN_APPROVAL_ASKED: "approving", What.RUN_PROPOSED: "proposed"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whether a question is still open; if not, who answered what (`yes`, `no`, or nothing), and why it is over."""
+    """Whether a question is still open; if not, who answered what (`yes`, `no`, or nothing) and when, and why it is
+    over."""
 
     is_open: bool
     by: str | None = None
     answer: str = ""
     because: str = ""
+    at: datetime | None = None
 
 
 def asked(session: Session, payload: Mapping[str, Any]) -> Asked | None:
@@ -40,7 +43,7 @@ def asked(session: Session, payload: Mapping[str, Any]) -> Asked | None:
     if run.state == _WAITS[What(what)]:
         return Asked(is_open=True)
     if what == What.RUN_PROPOSED and run.accepted_by:
-        return Asked(False, run.accepted_by, "yes")
+        return Asked(False, run.accepted_by, "yes", at=run.accepted_at)
     return _decided(session, run) if what == What.RUN_APPROVAL_ASKED else _over(run)
 
 
@@ -55,7 +58,7 @@ def _question(session: Session, step_id: int) -> Asked:
     if step.state == "waiting" and state == "running":
         return Asked(is_open=True)
     response = step.response or {}
-    return Asked(False, response.get("by"), str(response.get("answer") or ""), step.because or because)
+    return Asked(False, response.get("by"), str(response.get("answer") or ""), step.because or because, step.ended_at)
 
 
 def _decided(session: Session, run: Run) -> Asked:
@@ -65,8 +68,8 @@ def _decided(session: Session, run: Run) -> Asked:
     last = session.execute(latest.execution_options(populate_existing=True)).scalar()
     if last is None or (last.answer == "yes" and run.state in ("declined", "stopped") and run.started_at is None):
         return _over(run)
-    return Asked(False, last.by, last.answer, last.reason)
+    return Asked(False, last.by, last.answer, last.reason, last.answered_at)
 
 
 def _over(run: Run) -> Asked:
-    return Asked(False, because=run.because)
+    return Asked(False, because=run.because, at=run.ended_at)

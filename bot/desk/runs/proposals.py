@@ -49,7 +49,7 @@ def do_it(tx: Tx, command: DoIt) -> Outcome:
     going = _proposed(tx, acting, command.run_id)
     check_open(acting.case, going)
     run, approval = going.run, going.runbook.approval
-    run.mode, run.accepted_by = "live", tx.actor.id
+    run.mode, run.accepted_by, run.accepted_at = "live", tx.actor.id, tx.now
     record(tx, going, "run.proposed_accepted")
     if approval and needs_yes(tx, going, approval):
         run.state, run.due_at = "approving", tx.now

@@ -47,6 +47,7 @@ _CHANGING = (
     "waits_for_yes_since",
     "proposed_at",
     "accepted_by",
+    "accepted_at",
     "undo_by",
     "started_at",
     "ended_at",

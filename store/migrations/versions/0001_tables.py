@@ -83,7 +83,7 @@ def _outbox() -> None:
     )
     _partial_unique("one_owed_per_key", "outbox", ["key"], where="state = 'owed'")
     _partial("outbox_by_case", "outbox", ["case_id", "id"], where="state IN ('owed', 'sending')")
-    _partial("pages_of_case", "outbox", ["case_id"], where="kind = 'page' AND state = 'sent'")
+    _partial("edited_with_case", "outbox", ["case_id"], where="kind IN ('page', 'question') AND state = 'sent'")
     _partial("outbox_due", "outbox", ["not_before_at", "id"], where="state IN ('owed', 'sending')")
 
 

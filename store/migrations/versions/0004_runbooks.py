@@ -60,6 +60,7 @@ def _runs() -> None:
         sa.Column("waits_for_yes_since", INSTANT, nullable=True),
         sa.Column("proposed_at", INSTANT, nullable=True),
         sa.Column("accepted_by", sa.String(), nullable=True),
+        sa.Column("accepted_at", INSTANT, nullable=True),
         sa.Column("undo_by", sa.String(), nullable=True),
         sa.Column("overtaken_by", sa.String(), nullable=False),
         sa.Column("started_at", INSTANT, nullable=True),
