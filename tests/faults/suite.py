@@ -31,8 +31,8 @@ OWED = {
     "runs": "SELECT count(*) FROM runs WHERE due_at IS NOT NULL",
     "checks": "SELECT count(*) FROM checks WHERE due_at IS NOT NULL",
 }
-"""What has to be over before it is counted. Edits of direct messages and of questions are not waited for: they come last of all, and
-Slack takes 48 edits a minute."""
+"""What has to be over before it is counted. Edits of direct messages and of questions are not waited for:
+they come last of all, and Slack takes 48 edits a minute."""
 LOOKS_EVERY = 0.3
 PAUSE = 1.5
 """Seconds between two rounds of the load: Slack's own pace allows no more messages than those bring about."""
