@@ -18,8 +18,8 @@ class Run(SQLModel, table=True):
     is the step it is at; with `upto_id` it is carried out once for each held event of its case up to that one, and
     `item_id` is the one that it is at. `due_at`: when it is looked at next; of one that somebody is at work on, when
     that claim ends (`lease_until`). `gives_up_at`: the end of its time as an auto-fix; that clock stands still since
-    `waits_for_yes_since`. `proposed_at`: when it stopped to say what it would do, `accepted_by`: who said Do it (`accepted_at`);
-    `undo_by`: who had it taken back. `overtaken_by`: what fixed its case before it did, in words."""
+    `waits_for_yes_since`. `proposed_at`: when it stopped to say what it would do, `accepted_by`: who said Do it (at
+    `accepted_at`); `undo_by`: who had it taken back. `overtaken_by`: what fixed its case before it did, in words."""
 
     __tablename__: ClassVar[str] = "runs"
     __table_args__ = (

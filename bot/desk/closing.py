@@ -19,6 +19,7 @@ from bot.desk.contradicting import decide
 from bot.desk.kept import digest_of
 from bot.desk.ongoing import Ongoing, save
 from bot.desk.people import reach
+from bot.desk.reading import See
 from bot.desk.runs import autofix
 from bot.desk.telling import cancel_pages, channel_line, direct, in_thread, tell
 from bot.desk.tx import Tx
@@ -313,14 +314,25 @@ def _has_failed(checks: Sequence[Check]) -> bool:
 # --- in spite of a check
 
 
-def overrule(tx: Tx, going: Ongoing, wish: Wish, because: str) -> Said:
-    """Closes the case in spite of what failed, or of what nobody confirmed. It stays on the case for ever who did, and
-    why. Raises `Refused` for those who may not, without a reason, and where nothing has failed."""
-    case = going.case
+def look_at_override(tx: Tx, command: See) -> None:
+    """Passes for whoever may close this case in spite of its checks, while there is something to override: what is
+    asked before the reason is. Raises `Refused`."""
+    _check_can_override(tx, get_ongoing(tx, command.case_id or 0).case)
+
+
+def _check_can_override(tx: Tx, case: Case) -> tuple[Closing | None, tuple[contracts.Check, ...]]:
     allow(tx, case, Act.OVERRIDE_CHECK)
     row, checks = last_closing(tx.session, case.id), checks_of(tx.policy_of(case), case)
     if nothing := nothing_to_override(checks, row.state if row else None):
         raise Refused("nothing_to_override", f"{case.ref}: {nothing}.", case_id=case.id)
+    return row, checks
+
+
+def overrule(tx: Tx, going: Ongoing, wish: Wish, because: str) -> Said:
+    """Closes the case in spite of what failed, or of what nobody confirmed. It stays on the case for ever who did, and
+    why. Raises `Refused` for those who may not, without a reason, and where nothing has failed."""
+    case = going.case
+    row, checks = _check_can_override(tx, case)
     reason = in_words(because, case, "close it in spite of its checks")
     if row is None or row.state != "refused":
         row = tx.session.get_one(Closing, _begin(tx, going, wish, checks, state="overridden"))

@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from bot.desk import closing
 from bot.desk.commands import Resolve
+from bot.desk.reading import See
 from bot.rules.refusals import Refused
 from bot.slack import cards, closings
 from bot.slack.acts import carry_out
@@ -35,7 +36,9 @@ async def resolve_form(edge: Edge, asker: Asker, ref: str, case_id: int) -> Bloc
 
 
 async def override_form(edge: Edge, asker: Asker, ref: str, case_id: int) -> Block:
-    """The form that asks why, with what failed."""
+    """The form that asks why, with what failed. Raises `Refused` for those who may not, so that nobody writes a reason
+    in vain."""
+    await edge.context.desk.run(closing.look_at_override, See(case_id), actor=await edge.actor(asker))
     tried = await edge.context.desk.read(lambda session: tried_last(session, case_id))
     return closings.override_form(heard_at(asker, Form(ref)), tried)
 

@@ -339,6 +339,10 @@ async def refused(stage: Stage) -> str:
 @on_both_engines
 async def test_it_can_be_closed_anyway_with_a_reason_that_stays_for_ever(stage: Stage, refused: str) -> None:
     asking = _last_line(stage, refused)
+    await stage.slack.click(ADA, asking, text="Close anyway…")
+    await stage.settle()
+    assert "You cannot close it in spite of a failed check" in str(stage.form(ADA).blocks)
+    assert "override" not in str(stage.form(ADA).blocks)
     await stage.slack.click(GUS, asking, text="Close anyway…")
     await stage.settle()
     assert "it answered 404" in str(stage.form(GUS).blocks)
