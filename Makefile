@@ -20,6 +20,7 @@ bench: $(STAMP)  ## figures, each beside its raw part in the same run
 	$(VENV)/bin/python -m tests.bench
 
 faults: $(STAMP)  ## kills, stops and breaks everything around it, and counts what was lost or doubled; FAULTS="--kills 20"
+	AT_EVERY_PLACE=yes $(VENV)/bin/pytest -n auto tests/stories/test_dying.py tests/stories/test_runs_dying.py
 	$(VENV)/bin/python -m tests.faults $(FAULTS)
 
 $(STAMP): requirements-dev.txt pyproject.toml

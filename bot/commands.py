@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.settings import read_settings
-from bot.start import StartFault
+from bot.start import StartFault, check_added_steps, check_slack
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -28,10 +28,13 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def run(_: argparse.Namespace) -> int:
-    """The service, until it is told to stop."""
+    """The service, until it is told to stop. What can be wrong in its environment is told before the rest is loaded."""
+    settings = read_settings(os.environ)
+    check_slack(settings)
+    check_added_steps()
     from bot.main import run_until_stopped
 
-    asyncio.run(run_until_stopped(read_settings(os.environ), environment=os.environ))
+    asyncio.run(run_until_stopped(settings, environment=os.environ))
     return 0
 
 
@@ -53,11 +56,9 @@ def init(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Every fault on standard output; 1 if there is one. Then what can hardly be meant, and after the line that says
     that all is well what is left to the defaults."""
-    from runbooks.added_steps import FAULTS
     from runbooks.policy import PolicyFaults, load, read_folder
 
-    if FAULTS:
-        raise StartFault("; ".join(FAULTS))
+    check_added_steps()
     try:
         policy = load(read_folder(arguments.folder))
     except PolicyFaults as faults:

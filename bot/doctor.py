@@ -20,11 +20,10 @@ from bot.databases import existing
 from bot.desk.people import overrides
 from bot.fallback_findings import of_fallback
 from bot.findings import Finding, well, wrong
-from bot.main import check_slack
 from bot.rules.instants import in_utc
 from bot.settings import Settings, SettingsFault, read_secret
 from bot.slack.looking import Named, clock_against, look_at_slack
-from bot.start import StartFault
+from bot.start import StartFault, check_slack
 from bot.system_findings import of_systems
 from bot.web.sources import missing_secrets
 from runbooks.added_steps import FAULTS

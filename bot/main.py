@@ -57,7 +57,6 @@ from bot.slack.senders import senders
 from bot.start import StartFault, first_line
 from bot.web.app import build_app
 from bot.web.patience import Patience
-from runbooks.added_steps import FAULTS
 from runbooks.calls import Caller
 from runbooks.policy import PolicyFaults, load, read_folder
 from store.models import PolicyInForce
@@ -313,8 +312,6 @@ async def stopping_signals() -> AsyncIterator[asyncio.Event]:
 async def run_until_stopped(settings: Settings, *, environment: Mapping[str, str]) -> None:
     """Runs the service until SIGTERM or SIGINT; SIGHUP reads the policy folder again."""
     set_up_logs(settings)
-    check_slack(settings)
-    check_added_steps()
     signing_key(settings)
     with tracing.kept(environment):
         await _run_until_stopped(settings, environment)
@@ -345,17 +342,3 @@ def _end_at_the_latest(seconds: float) -> None:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-
-
-def check_added_steps() -> None:
-    """Raises `StartFault` for kinds of step that other packages add and that cannot be used."""
-    if FAULTS:
-        raise StartFault("; ".join(FAULTS))
-
-
-def check_slack(settings: Settings) -> None:
-    """Raises `StartFault` for tokens that do not go together."""
-    if settings.slack_bot_token and not (settings.slack_app_token or settings.slack_signing_secret):
-        raise StartFault("SLACK_SIGNING_SECRET: set it for HTTP, or SLACK_APP_TOKEN for Socket Mode")
-    if settings.slack_app_token and not settings.slack_bot_token:
-        raise StartFault("SLACK_BOT_TOKEN: SLACK_APP_TOKEN is set, so it is needed too")

@@ -7,6 +7,7 @@ exceptions and moved occurrences are read by icalendar and recurring-ical-events
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -66,12 +67,20 @@ def parse_ical(text: str, name: str = "calendar") -> IcalRota:
 
 def events(rota: IcalRota, start: datetime, end: datetime) -> list[Event]:
     """The shifts that touch [start, end), uncut, by their start; of those at the same moment the later wins."""
-    found: list[Event] = []
-    for each in rota.query.between(start.astimezone(UTC) - _DAY, end.astimezone(UTC) + _DAY):
-        since, until = _moment(each.start, rota.timezone), _moment(each.end, rota.timezone)
-        if since < end and until > start and not _is_cancelled(each):
-            found.append((since, until, _person(each)))
-    return sorted(found, key=lambda event: event[0])
+    days = _day(start) - _DAY, _day(end) + 2 * _DAY
+    return [event for event in _expanded(rota, *days) if event[0] < end and event[1] > start]
+
+
+def _day(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@lru_cache(maxsize=64)
+def _expanded(rota: IcalRota, start: datetime, end: datetime) -> tuple[Event, ...]:
+    """The shifts of whole days, by their start: every card asks for those of today, and expanding takes milliseconds."""
+    events = [each for each in rota.query.between(start, end) if not _is_cancelled(each)]
+    shifts = [(_moment(each.start, rota.timezone), _moment(each.end, rota.timezone), _person(each)) for each in events]
+    return tuple(sorted(shifts, key=lambda event: event[0]))
 
 
 def _check_amount(found: list[icalendar.Event]) -> None:

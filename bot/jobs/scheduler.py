@@ -28,6 +28,7 @@ RESTS = 16
 half of the time."""
 LONGEST_REST = 1.0
 STOPS_WITHIN = 10.0
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
 STUCK = 300.0
 """Seconds after which a tick counts as one that never ends. No tick waits for slow systems for as long."""
 
@@ -65,6 +66,8 @@ class _Driven:
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     since: float | None = None
     """When the tick that runs began, by the event loop's time."""
+    due_at: datetime | None = UNKNOWN
+    """When it has something to do, as far as it knows; None: nothing that a clock would bring."""
 
     async def want(self) -> None:
         """Wakes it. A coroutine, so that APScheduler calls it in the event loop and not in a thread."""
@@ -136,8 +139,9 @@ class Scheduler:
 
     def clock_moved(self) -> None:
         """The clock was put forward: all that is due by it now is done now."""
+        now = self._context.clock.now()
         for driven in self._driven:
-            if driven.loop.next_due:
+            if driven.loop.next_due and driven.due_at is not None and driven.due_at <= now:
                 driven.wanted.set()
 
     def _wake_who_heeds(self) -> None:
@@ -170,7 +174,7 @@ class Scheduler:
     async def _run_once(self, driven: _Driven) -> float:
         """One tick; how many seconds the loop rests after it."""
         run, start = _Run(), asyncio.get_running_loop().time()
-        token, driven.since = _run.set(run), start
+        token, driven.since, driven.due_at = _run.set(run), start, UNKNOWN
         try:
             count = await driven.loop.tick()
         finally:
@@ -188,7 +192,7 @@ class Scheduler:
     async def _arm_for_next(self, driven: _Driven, next_due: Callable[[Session], datetime | None]) -> None:
         """Sets the wake for what is due next. What is due already although the tick found nothing to do (others have
         claimed it) is looked at again in a second."""
-        due_at = await self._context.desk.read(next_due)
+        driven.due_at = due_at = await self._context.desk.read(next_due)
         if due_at is not None:
             now = self._context.clock.now()
             self._arm(driven, due_at if due_at > now else now + RETRY_AFTER)

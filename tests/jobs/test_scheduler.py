@@ -222,14 +222,13 @@ async def test_stopping_waits_for_the_tick_that_runs(context: Context) -> None:
     assert (work.due, work.ticks, work.at_once) == (0, 1, 0)
 
 
-async def test_stopping_cancels_what_does_not_end(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STOPS_WITHIN", 0.05)
+async def test_stopping_cancels_what_does_not_end(context: Context) -> None:
     work = Work(context.desk)
     work.go_on.clear()
     scheduler = Scheduler(context, [Loop("work", work.tick, work.next_due, HEEDED)])
     await scheduler.start()
     await until(context.desk, lambda: work.ticks == 1)
-    await scheduler.stop()
+    await scheduler.stop(within=0.05)
     assert work.at_once == 0
 
 

@@ -4,6 +4,7 @@ before anybody hears of it. What it does from then on has no effect, until a new
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,11 @@ from bot.desk.desk import Desk
 Doing = Callable[..., Awaitable[Any]]
 FRUITLESS = ("ask_refused", "bring_in_step", "keep_people", "propose")
 """Commands of the start, which leave nothing to the outside."""
+
+
+def places(count: int) -> range:
+    """Where to die: at each place, or at every third, which is enough to see that nothing has changed."""
+    return range(1, count + 1, 1 if os.environ.get("AT_EVERY_PLACE") else 3)
 
 
 class Fate:

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import aiohttp
 from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session, SQLModel, col
 
 from bot.clock import MovableClock
 from bot.main import Service
@@ -33,6 +33,9 @@ R = TypeVar("R")
 PATIENCE = 60.0
 """Seconds of real time after which a story is stuck."""
 SECOND = timedelta(seconds=1)
+FROM_OUTSIDE = frozenset({"outbox", "drills"})
+"""Tables that a story looks at by itself, or that the command line writes to."""
+ALL_TABLES = frozenset(SQLModel.metadata.tables)
 TOKEN = "token-of-monitors"
 
 
@@ -104,9 +107,14 @@ class Stage:
 
     async def _move(self, by: timedelta) -> None:
         self.clock.advance(by)
-        for watch in self.watches:
-            watch.wake()
+        self._wake()
         await self.settle()
+
+    def _wake(self) -> list[int]:
+        """All services look for what is due; of two, each also for what the other has left it. How many messages each
+        took so far."""
+        tables = FROM_OUTSIDE if len(self.watches) == 1 else ALL_TABLES
+        return [watch.wake(tables) for watch in self.watches]
 
     async def settle(self) -> None:
         """Waits until nothing is under way and nothing is left that could be done now."""
@@ -128,8 +136,7 @@ class Stage:
             await self._happened.wait()
         elif left is Left.MESSAGES and not await self._some_may_leave():
             self.clock.advance(SECOND)
-            for watch in self.watches:
-                watch.wake()
+            self._wake()
         return left is not Left.NOTHING
 
     def _left(self, session: Session, now: datetime) -> Left:
@@ -139,9 +146,9 @@ class Stage:
 
     async def _some_may_leave(self) -> bool:
         """Whether a service takes a message when all look again."""
-        before = [(watch, watch.wake()) for watch in self.watches]
-        while not any(watch.has_taken(since) for watch, since in before):
-            if all(watch.has_looked() for watch, _ in before):
+        before = self._wake()
+        while not any(watch.has_taken(since) for watch, since in zip(self.watches, before, strict=True)):
+            if all(watch.has_looked() for watch in self.watches):
                 return False
             await self._happened.wait()
             self._happened.clear()

@@ -1,22 +1,23 @@
-"""The process dies between a commit and what must leave, and between what has left and its record, at every place
-there is. The next one goes on, and at the end the story is the same as if nobody had died."""
+"""The process dies between a commit and what must leave, and between what has left and its record, at the places
+there are (`AT_EVERY_PLACE`: at each). The next one goes on, and at the end the story is as if nobody had died."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
 
 from bot.sandbox.workspace import Reply
 from tests.stories.company import BILLING, FAY
-from tests.stories.mortal import Fate
+from tests.stories.mortal import Fate, places
 from tests.stories.stage import Stage
 
+T = TypeVar("T")
 LOST: dict[str, Any] = {"workflow": "refund", "failure_mode": "outcome_missing", "title": "No callback for refund re_1"}
 LOST["event"] = {"refund_id": "re_1"}
 PLACES = 58
@@ -28,16 +29,26 @@ class MortalStage(Stage):
 
     fate: Fate
 
+    async def _know_people(self) -> None:
+        await self._until_death(super()._know_people())
+
     async def _goes_on(self) -> bool:
-        going_on, death = asyncio.ensure_future(super()._goes_on()), asyncio.ensure_future(self.fate.death.wait())
+        goes_on = await self._until_death(super()._goes_on())
+        if goes_on is not None:
+            return goes_on
+        self.fate.death.clear()
+        await self.restart(minutes=2)
+        return True
+
+    async def _until_death(self, doing: Coroutine[Any, Any, T]) -> T | None:
+        """What it comes to; None if a service dies before."""
+        going_on, death = asyncio.ensure_future(doing), asyncio.ensure_future(self.fate.death.wait())
         await asyncio.wait({going_on, death}, return_when=asyncio.FIRST_COMPLETED)
         death.cancel()
         if not self.fate.death.is_set():
             return await going_on
         going_on.cancel()
-        self.fate.death.clear()
-        await self.restart(minutes=2)
-        return True
+        return None
 
 
 async def _reported(stage: Stage) -> str:
@@ -118,7 +129,7 @@ async def _told(stage: Stage, n: int) -> Fate:
     return stage.fate
 
 
-@pytest.mark.parametrize("n", range(1, PLACES + 1))
+@pytest.mark.parametrize("n", places(PLACES))
 async def test_a_death_at_any_place_changes_nothing(empty_stage: Stage, n: int) -> None:
     await _told(empty_stage, n)
 

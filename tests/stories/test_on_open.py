@@ -82,8 +82,6 @@ async def test_nothing_of_a_drill_is_written_back(stage: Stage) -> None:
     asked = Asked(Name.SCHEMA_DRIFT, "refund", "ada")
     now = stage.clock.now()
     stage.database.write(lambda session: ask(session, asked, at=now)).result()
-    for watch in stage.watches:
-        watch.wake()
-    await stage.settle()
+    await stage.advance(seconds=0)
     assert [case.is_drill for case in stage.cases()] == [True]
     assert runs(stage) == []

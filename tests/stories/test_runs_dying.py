@@ -1,5 +1,5 @@
-"""The process dies while a runbook is carried out, at every place there is: the run goes on from the step that it was
-at, and no request is made under two keys."""
+"""The process dies while a runbook is carried out, at the places there are (`AT_EVERY_PLACE`: at each): the run goes on
+from the step that it was at, and no request is made under two keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.stories.mortal import Fate
+from tests.stories.mortal import Fate, places
 from tests.stories.stage import Stage
 from tests.stories.test_dying import MortalStage
 from tests.stories.test_run_steps import ASK, LOOK, PAID, tries
@@ -75,7 +75,7 @@ async def _told(stage: Stage, n: int) -> Fate:
     return stage.fate
 
 
-@pytest.mark.parametrize("n", range(1, PLACES + 1))
+@pytest.mark.parametrize("n", places(PLACES))
 async def test_a_death_at_any_place_of_a_run_changes_nothing(empty_stage: Stage, n: int) -> None:
     await _told(empty_stage, n)
 

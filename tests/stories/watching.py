@@ -55,10 +55,12 @@ class Watch:
         finally:
             self._happened.set()
 
-    def wake(self) -> int:
-        """Makes the service look for what is due; gives how many messages it took so far."""
+    def wake(self, tables: frozenset[str]) -> int:
+        """Makes the service look for what is due, and for what anybody wrote to these tables; gives how many messages
+        it took so far."""
         self._wakes += 1
         self.service.clock_moved()
+        self.service.desk.on_commit(tables)
         return self._taken
 
     def has_looked(self) -> bool:
