@@ -99,6 +99,8 @@ def _over(facts: Facts) -> str:
     """What follows for a case from what came."""
     if facts.given.get("healed"):
         return " Nobody had taken the case, so it is closed."
+    if facts.given.get("closes"):
+        return " It closes when its runbook is done and its checks hold."
     return " What this case is about is over; whoever has it closes it." if facts.given.get("is_over") else ""
 
 

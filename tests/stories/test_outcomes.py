@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from bot.sandbox.company.systems import Mode
 from tests.stories.company import BILLING, FAY, GUS
 from tests.stories.conftest import on_both_engines
 from tests.stories.stage import TOKEN, Stage
+from tests.stories.test_runs import run
 
 REFUND = {"refund_id": "re_1", "customer_id": "cus_1", "amount_cents": 4900}
 DONE, FAILED, PENDING = "completed", "rejected", "pending"
@@ -135,6 +137,32 @@ async def test_a_case_that_somebody_opened_again_is_theirs_to_close(stage: Stage
     await stage.type(GUS, "/case reopen C-1 billing says that it has not paid")
     await outcome(stage, DONE)
     assert stage.case("C-1").state == "queued"
+
+
+WAITS = "  - {name: came, wait_for: {outcome: done, within: 5m}}\n"
+
+
+@on_both_engines
+@pytest.mark.parametrize("waits", [WAITS, ""], ids=["still waiting", "over before"])
+async def test_what_somebody_s_runbook_repaired_closes_by_its_checks_and_says_so(
+    empty_stage: Stage, folder: Path, waits: str
+) -> None:
+    ask = "{name: ask, request: {connector: billing, method: POST, path: '/refunds/{{ event.refund_id }}/callback'}}"
+    book = f"runbook: refund-callback\ntitle: Ask again\nsteps:\n  - {ask}\n{waits}"
+    (folder / "runbooks" / "refund-callback.yml").write_text(book)
+    await empty_stage.start()
+    for number in (1, 2):
+        await refunded(empty_stage, f"re_{number}", f"cus_{number}")
+    await empty_stage.advance(minutes=11)
+    empty_stage.company["billing"].kept["re_2"]["state"] = "pending"
+    for number in (1, 2):
+        await run(empty_stage, f"C-{number}", "refund-callback")
+        await outcome(empty_stage, DONE, f"re_{number}")
+    first, second = empty_stage.cases()
+    assert (first.state, first.resolution, second.state) == ("resolved", "fixed", "queued")
+    assert empty_stage.thread("C-1")[-2].endswith("a runbook resolved it: Fixed. Ask again, asked for by Fay Tanaka")
+    assert [action in empty_stage.actions("C-1") for action in ("case.closing", "run.repaired")] == [True, True]
+    assert "case.closing_refused" in empty_stage.actions("C-2")
 
 
 async def test_a_late_failure_says_where_it_goes_on(stage: Stage) -> None:

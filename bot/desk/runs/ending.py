@@ -8,8 +8,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import col
 
-from bot.desk.commands import Escalate
-from bot.desk.escalations import escalate
 from bot.desk.runs import delivering, following
 from bot.desk.runs.calling import record
 from bot.desk.runs.items import not_begun
@@ -17,8 +15,6 @@ from bot.desk.runs.rows import Going, load, save
 from bot.desk.runs.waking import wake_parent, wake_undoing
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
-from bot.rules.actors import SYSTEM
-from bot.rules.refusals import Refused
 from bot.rules.saying import What
 from runbooks.engine import End
 from store.run_models import Run
@@ -97,26 +93,14 @@ def _close_step(tx: Tx, going: Going, position: int, state: str, because: str) -
 
 
 def follow(tx: Tx, going: Going, how: End) -> None:
-    """Does what follows from the end of a run: to be called once, by whoever ends it."""
+    """Does what follows from the end of a run: to be called once, by whoever ends it, and again where what its case is
+    about was over only after it."""
     if follows := FOLLOWS.get(going.run.cause):
         follows(tx, going, how)
 
 
-def _pressed(tx: Tx, going: Going, how: End) -> None:
-    """A run that somebody pressed and that failed: the next step of the case's ladder comes now, unless the runbook
-    says to stop there."""
-    if how is not End.FAILED or going.case is None or not going.case.is_open:
-        return
-    part = Tx(tx.session, tx.now, SYSTEM, tx.policies)
-    try:
-        escalate(part, Escalate(going.case.id))
-    except Refused:
-        return
-    part.flush()
-
-
 FOLLOWS: dict[str, Callable[[Tx, Going, End], None]] = {
-    "pressed": _pressed,
+    "pressed": following.pressed,
     "auto_fix": following.auto_fix,
     "delivery": delivering.delivery,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from bot.desk.runs.owing import owe, owed
 from bot.desk.tx import Tx
@@ -29,6 +29,16 @@ _ASKS_IN_VAIN = (
     .values(due_at=bindparam("_now", type_=Instant))
 )
 _OVERTAKEN = _FIXING.values(overtaken_by=bindparam("_by"))
+_REPAIRS = (
+    select(_RUNS.c.id)
+    .where(_RUNS.c.case_id == bindparam("_id"), _RUNS.c.cause == "pressed", _RUNS.c.started_at.is_not(None))
+    .where(_RUNS.c.state.in_(("running", "done")))
+    .order_by(_RUNS.c.id.desc())
+    .limit(1)
+)
+_REPAIRED = update(_RUNS).where(_RUNS.c.id == bindparam("_run"))
+_IS_REPAIRED = _REPAIRED.values(overtaken_by=bindparam("_by"))
+_LOOKED_AT = _REPAIRED.where(_RUNS.c.lease_until.is_(None)).values(due_at=bindparam("_now", type_=Instant))
 
 
 def at_opening(tx: Tx, workflow: str, case_id: int, event_id: int | None) -> list[dict[str, Any]]:
@@ -65,3 +75,15 @@ def overtake(tx: Tx, case: Case, by: str) -> None:
     connection = tx.session.connection()
     connection.execute(_OVERTAKEN, {"_ids": [case.id], "_by": by})
     connection.execute(_LOOKS_AGAIN, {"_ids": [case.id], "_now": tx.now})
+
+
+def repaired(tx: Tx, case: Case, by: str) -> bool:
+    """What the case is about is over after somebody had a runbook carried out: its end, or if that was before a further
+    look at it, closes the case. Whether there is such a run."""
+    connection = tx.session.connection()
+    run_id = connection.execute(_REPAIRS, {"_id": case.id}).scalar()
+    if run_id is None:
+        return False
+    connection.execute(_IS_REPAIRED, {"_run": run_id, "_by": by})
+    connection.execute(_LOOKED_AT, {"_run": run_id, "_now": tx.now})
+    return True

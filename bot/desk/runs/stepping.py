@@ -19,7 +19,7 @@ from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in, take_in_late
 from bot.desk.runs.delivering import not_carried_out
-from bot.desk.runs.ending import SENT, close_steps, end
+from bot.desk.runs.ending import SENT, close_steps, end, follow
 from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
@@ -219,6 +219,10 @@ def move(tx: Tx, going: Going) -> Errand | None:
 
 
 def _move(tx: Tx, going: Going) -> Errand | None:
+    if going.run.ended_at is not None:
+        going.run.due_at = None
+        follow(tx, going, End(going.run.state))
+        return None
     over = overtaken(tx, going)
     if over is None and (going.run.started_at is None or going.run.state == "approving"):
         over = _begin_run(tx, going)
