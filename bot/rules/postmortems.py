@@ -113,7 +113,20 @@ def _resolved(entry: _Entry) -> str:
 
 
 def _run(what: str) -> Callable[[_Entry], str]:
-    return lambda entry: f"runbook {entry.word('runbook').replace(' ', '-')} {what}{entry.text('because', ': ')}"
+    return lambda entry: f"{_runbook(entry)} {what}{entry.text('because', ': ')}"
+
+
+def _runbook(entry: _Entry) -> str:
+    return f"runbook {entry.word('runbook').replace(' ', '-')}"
+
+
+def _said(word: str) -> Callable[[_Entry], str]:
+    """Somebody said this of a run, for the role that was asked."""
+    return lambda entry: f"{_runbook(entry)}: {entry.who}{_for_role(entry)} said {word}"
+
+
+def _for_role(entry: _Entry) -> str:
+    return f" of {entry.calling.role(entry.detail['role'])}" if entry.detail.get("role") else ""
 
 
 _TOLD: Mapping[str, Callable[[_Entry], str]] = MappingProxyType(
@@ -151,6 +164,19 @@ _TOLD: Mapping[str, Callable[[_Entry], str]] = MappingProxyType(
         "run.failed": _run("failed"),
         "run.stopped": _run("stopped"),
         "run.undone": _run("undone"),
+        "run.declined": _run("not carried out"),
+        "run.approval_asked": lambda e: f"{_runbook(e)} waits for a yes of {e.calling.role(e.detail.get('role'))}",
+        "run.approval_expired": lambda e: f"{_runbook(e)}: {e.calling.role(e.detail.get('role'))} said nothing in time",
+        "run.approved": _said("yes"),
+        "run.refused": _said("no"),
+        "run.proposed": _run("says what it would do, and waits"),
+        "run.proposed_accepted": _said("Do it"),
+        "run.proposed_declined": _said("Not this"),
+        "run.asked": lambda e: f"{_runbook(e)} asks somebody: {e.word('step')}",
+        "run.answered": lambda e: f"{_said(e.word('answer'))(e)} to {e.word('step')}",
+        "run.undo_asked": lambda e: f"{_runbook(e)}: undo asked for by {e.who}",
+        "run.undoing": _run("is taken back"),
+        "run.repaired": lambda e: f"it was over after {_runbook(e)} of {e.calling.person(e.detail.get('by'))}",
     }
 )
 """What of the record is told, and how; the rest (reminders, counted reports, messages) is in the audit trail."""

@@ -68,6 +68,34 @@ def test_a_timeline_is_in_order_and_says_how_long_after_the_opening() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("action", "detail", "told"),
+    [
+        ("asked_for", {}, "runbook pay-it asked for by Ada"),
+        ("approval_asked", {"role": "ops"}, "runbook pay-it waits for a yes of Operations"),
+        ("approval_expired", {"role": "ops"}, "runbook pay-it: Operations said nothing in time"),
+        ("approved", {"role": "ops"}, "runbook pay-it: Ada of Operations said yes"),
+        ("refused", {"role": "ops", "reason": "no need"}, "runbook pay-it: Ada of Operations said no"),
+        ("declined", {"because": "Ada said no: no need"}, "runbook pay-it not carried out: Ada said no: no need"),
+        ("proposed", {}, "runbook pay-it says what it would do, and waits"),
+        ("proposed_accepted", {}, "runbook pay-it: Ada said Do it"),
+        ("proposed_declined", {"reason": "no need"}, "runbook pay-it: Ada said Not this"),
+        ("asked", {"step": "is_it_paid"}, "runbook pay-it asks somebody: is it paid"),
+        ("answered", {"step": "is_it_paid", "answer": "yes"}, "runbook pay-it: Ada said yes to is it paid"),
+        ("stopped", {"because": "Ada stopped it"}, "runbook pay-it stopped: Ada stopped it"),
+        ("undo_asked", {}, "runbook pay-it: undo asked for by Ada"),
+        ("undoing", {"because": "ask: it answered 404"}, "runbook pay-it is taken back: ask: it answered 404"),
+        ("undone", {}, "runbook pay-it undone"),
+        ("repaired", {"by": "U0ADA"}, "it was over after runbook pay-it of Ada"),
+        ("step_done", {}, None),
+    ],
+)
+def test_a_timeline_tells_what_people_said_of_a_run(action: str, detail: dict[str, Any], told: str | None) -> None:
+    calling = Calling({"U0ADA": "Ada"}, {"ops": "Operations"})
+    found = timeline([entry(f"run.{action}", 1, runbook="pay-it", **detail)], [], calling)
+    assert [each.text for each in found] == ([told] if told else [])
+
+
 def test_no_record_is_no_timeline() -> None:
     assert timeline([], [], Calling()) == ()
 
