@@ -176,7 +176,7 @@ _TOLD: Mapping[str, Callable[[_Entry], str]] = MappingProxyType(
         "run.answered": lambda e: f"{_said(e.word('answer'))(e)} to {e.word('step')}",
         "run.undo_asked": lambda e: f"{_runbook(e)}: undo asked for by {e.who}",
         "run.undoing": _run("is taken back"),
-        "run.repaired": lambda e: f"it was over after {_runbook(e)} of {e.calling.person(e.detail.get('by'))}",
+        "run.repaired": lambda e: f"it was over after {_runbook(e)} of {e.calling.person(e.detail.get('asked_by'))}",
     }
 )
 """What of the record is told, and how; the rest (reminders, counted reports, messages) is in the audit trail."""

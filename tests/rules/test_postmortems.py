@@ -86,7 +86,7 @@ def test_a_timeline_is_in_order_and_says_how_long_after_the_opening() -> None:
         ("undo_asked", {}, "runbook pay-it: undo asked for by Ada"),
         ("undoing", {"because": "ask: it answered 404"}, "runbook pay-it is taken back: ask: it answered 404"),
         ("undone", {}, "runbook pay-it undone"),
-        ("repaired", {"by": "U0ADA"}, "it was over after runbook pay-it of Ada"),
+        ("repaired", {"asked_by": "U0ADA"}, "it was over after runbook pay-it of Ada"),
         ("step_done", {}, None),
     ],
 )

@@ -66,7 +66,7 @@ def pressed(tx: Tx, going: Going, how: End) -> None:
 def _close_after(tx: Tx, going: Going, how: End) -> None:
     assert going.case
     by = going.run.asked_by
-    record(tx, going, "run.repaired", by=by, state=how.value)
+    record(tx, going, "run.repaired", asked_by=by, state=how.value)
     note = f"{going.runbook.title}, asked for by {name_of(tx.session, by)}"
     begin_closing(tx, going.case, by=RUNNER, reason="fixed" if how is End.DONE else BY_ITSELF, note=note)
 
