@@ -1,5 +1,6 @@
-"""An event that fits a schema, made from what the schema itself says."""
+"""An event that fits a schema, made from what the schema itself says; and a text that fits a pattern."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,16 @@ _TAILS = ("", "drill", "1", "000001", "A1", "a1b2c3d4", "DRILL", "2026-01-15", "
 _ENDS_A_LITERAL = "\\.[](){}*+?|^$"
 
 
+_LETTERS = "abcdefghijkl"
+_LIKE = (
+    *("104212345678"[:most] for most in (4, 1, 2, 3, 5, 6, 7, 8, 9, 10, 12)),
+    *(letters[:most] for letters in (_LETTERS, _LETTERS.upper()) for most in (3, 1, 2, 4, 5, 6, 8)),
+    *_TAILS,
+    "a@example.com",
+    "00000000-0000-4000-8000-000000000000",
+)
+
+
 class NoExample(Exception):
     """No event could be made that fits; the text says where, and what to do."""
 
@@ -45,6 +56,12 @@ def example_of(schema: EventSchema) -> dict[str, Any]:
     wrong = schema.misfits(tried[-1]) if tried else ()
     where = f"{wrong[0].pointer or 'the event'} wants {wrong[0].wanted}" if wrong else "it describes no object"
     raise NoExample(f"{where}; {HINT}")
+
+
+def text_like(pattern: re.Pattern[str]) -> str | None:
+    """A text that the pattern matches as a whole, always the same; None for one whose shape is not plain."""
+    start = _literal(f"^{pattern.pattern.removeprefix('^')}")
+    return next((text for tail in _LIKE if (text := f"{start}{tail}") and pattern.fullmatch(text)), None)
 
 
 def _made(schema: EventSchema, *, every: bool) -> Any:

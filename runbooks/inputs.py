@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+from runbooks.examples import text_like
 from runbooks.runbook import Input, Runbook
 from runbooks.templates import ExpressionFault, Missing, render_tree
 
@@ -71,7 +72,8 @@ def _text(field: Input, value: Any) -> str:
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"at most {LONGEST_TEXT:,} characters")
     if field.pattern is not None and not field.pattern.fullmatch(text):
-        raise ValueError(f"write it like {field.pattern.pattern}")
+        example = text_like(field.pattern)
+        raise ValueError(f"write it like {example}" if example else f"it does not fit {field.pattern.pattern}")
     return text
 
 

@@ -13,7 +13,7 @@ def mentioned(source: str, root: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _paths(node: nodes.Node, root: str) -> Iterator[tuple[str, ...]]:
-    path = _path(node, root)
+    path = path_from(node, root)
     if path:
         yield path
         return
@@ -21,12 +21,12 @@ def _paths(node: nodes.Node, root: str) -> Iterator[tuple[str, ...]]:
         yield from _paths(child, root)
 
 
-def _path(node: nodes.Node, root: str) -> tuple[str, ...] | None:
+def path_from(node: nodes.Node, root: str) -> tuple[str, ...] | None:
     """The names from the root to the node; None where another root or something else than a name is on the way."""
     match node:
         case nodes.Name(name=name):
             return () if name == root else None
         case nodes.Getattr(node=inner, attr=key) | nodes.Getitem(node=inner, arg=nodes.Const(value=str() as key)):
-            before = _path(inner, root)
+            before = path_from(inner, root)
             return None if before is None else (*before, key)
     return None

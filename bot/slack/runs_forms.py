@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date as Day
 from typing import Any
 
@@ -32,8 +32,10 @@ from bot.slack.parts import (
 )
 from bot.slack.runs import MARKS, Pressed, label
 from bot.slack.words import Names, cut, date, is_person, listed, one_line, quote, spoken
+from runbooks.conditions import in_words
+from runbooks.examples import text_like
 from runbooks.inputs import LONGEST_TEXT
-from runbooks.runbook import Input
+from runbooks.runbook import Approval, Input, Runbook
 from store.run_models import RunStep
 
 STARTING = "form.run"
@@ -92,11 +94,19 @@ def _notes(offered: Offered, names: Names) -> Iterator[str]:
     elif any(step.undo for step in runbook.steps):
         yield "All of it can be taken back with *Undo*."
     if runbook.approval:
-        roles = [names.role(role) for role in offered.approvers]
-        when = f" if {quote(runbook.approval.when.source, 150)}" if runbook.approval.when else ""
-        yield f"*Needs a yes*{when}: {', then '.join(roles)}; never of the one who asks."
+        yield _approval(runbook, runbook.approval, [names.role(role) for role in offered.approvers])
     if runbook.mode == "shadow":
         yield "*In shadow*: it says what it would do, and waits for *Do it*."
+
+
+def _approval(runbook: Runbook, approval: Approval, roles: Sequence[str]) -> str:
+    """Whose yes it needs, and when, in words; a condition that has none stands there as it is written."""
+    wanted = "the yes" if approval.count == 1 else f"{approval.count} yeses"
+    when = ""
+    if approval.when:
+        said = in_words(approval.when.source, {name: field.label for name, field in runbook.inputs.items()})
+        when = f" when {quote(said, 300)}" if said else f" when this holds: `{quote(approval.when.source, 300)}`"
+    return f"*Needs {wanted} of {', then '.join(roles)}*{when}; never of the one who asks."
 
 
 def _input(name: str, field: Input, value: Any) -> Block:
@@ -107,7 +117,8 @@ def _input(name: str, field: Input, value: Any) -> Block:
 
 
 def _hint(field: Input) -> str:
-    return f"Written like {field.pattern.pattern}" if field.type == "text" and field.pattern else ""
+    example = text_like(field.pattern) if field.type == "text" and field.pattern else None
+    return f"For example {example}" if example else ""
 
 
 def _text(field: Input, value: Any) -> Block:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runbooks.examples import NoExample, example_of
+from runbooks.examples import NoExample, example_of, text_like
 from runbooks.validation import EventSchema
 from tests.conftest import EXAMPLE_COMPANY
 
@@ -60,3 +61,19 @@ def test_where_none_can_be_made_it_says_where_and_what_to_do() -> None:
         example_of(EventSchema(data))
     with pytest.raises(NoExample, match="it describes no object"):
         example_of(EventSchema({"type": "string"}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("re_[A-Za-z0-9_-]+", "re_1042"),
+        ("^T-[0-9]+$", "T-1042"),
+        (r"ACME-\d{8}", "ACME-10421234"),
+        ("[a-z]+", "abc"),
+        ("[A-Z]{3}", "ABC"),
+        (".+@.+", "a@example.com"),
+        ("[A-Z]{2}[0-9]{2} ?[0-9]{10}", None),
+    ],
+)
+def test_a_text_is_made_that_a_pattern_matches(pattern: str, text: str | None) -> None:
+    assert text_like(re.compile(pattern)) == text

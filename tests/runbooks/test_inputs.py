@@ -50,7 +50,7 @@ def test_a_value_is_taken_by_its_type(given: dict[str, Any], name: str, value: A
     [
         ({"ref": ""}, "ref: fill this in"),
         ({"ref": "   "}, "ref: fill this in"),
-        ({"ref": "re_x"}, "ref: write it like re_[0-9]+"),
+        ({"ref": "re_x"}, "ref: write it like re_1042"),
         ({"ref": "re_1" + "1" * 3000}, "ref: at most 3,000 characters"),
         ({"amount": "a dozen"}, "amount: a number is wanted, for example 12 or 12.50"),
         ({"amount": "1e9"}, "amount: a number is wanted, for example 12 or 12.50"),

@@ -47,12 +47,15 @@ steps:
   - name: tell
     notify: {to: asker, text: It is complete.}
 """
+WORDLESS = CALLBACK.replace(
+    "when: event.amount > 1", "count: 2, when: \"event.notes | length > 3 or event.id == '`*'\""
+)
 BIG = "runbook: big\ntitle: All of it\nsteps:\n" + "".join(f"  - {{name: step_{at}, pause: 1m}}\n" for at in range(50))
 SMALL = "runbook: small-{0}\ntitle: Small {0}\nsteps:\n  - {{name: wait, pause: 1m}}\n"
 MODE = "  delivery_failed: {{priority: P1, runbooks: [{0}], next_step"
 
 
-def policy() -> Any:
+def policy(callback: str = CALLBACK) -> Any:
     """The folder of the other drawings, with runbooks."""
     names = ["callback", "big", *(f"small-{at}" for at in range(6))]
     files = {f"runbooks/small-{at}.yml": SMALL.format(at) for at in range(6)}
@@ -60,7 +63,7 @@ def policy() -> Any:
         "  delivery_failed: {priority: P1, next_step", MODE.format(", ".join(names))
     )
     return load(
-        {**FOLDER, **files, "runbooks/callback.yml": CALLBACK, "runbooks/big.yml": BIG, "workflows/refund.yml": refund}
+        {**FOLDER, **files, "runbooks/callback.yml": callback, "runbooks/big.yml": BIG, "workflows/refund.yml": refund}
     )
 
 
@@ -250,6 +253,7 @@ def views() -> Mapping[str, dict[str, Any]]:
     return {
         "form_start": start_form(form, offered(), NAMES),
         "form_start_empty": start_form(form, offered(values={}, warning=""), NAMES),
+        "form_start_wordless": start_form(form, offered(runbook=policy(WORDLESS).runbooks["callback"]), NAMES),
         "form_start_foreseen": start_form(form, offered(ahead=[f"ask: POST /refunds/{HOSTILE}"] * 60), NAMES),
         "form_start_small": start_form(form, small, NAMES),
         "form_start_twice": start_form(form, replace(small, twice=f"It was delivered: {HOSTILE * 9}"), NAMES),

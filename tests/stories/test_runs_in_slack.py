@@ -70,7 +70,7 @@ async def test_what_is_wrong_is_told_beside_its_field_and_nothing_runs(stage: St
     ref = await late_callback(stage)
     await stage.press(FAY, "Retry callback", on=ref)
     submitted = await stage.fill_in(FAY, **{"input:billing_id": "1 or 2"})
-    assert submitted.errors == {"input:billing_id": "Write it like re_[A-Za-z0-9_-]+."}
+    assert submitted.errors == {"input:billing_id": "Write it like re_1042."}
     assert runs(stage) == []
     assert (await stage.fill_in(FAY, **{"input:billing_id": "re_1"})).errors == {}
     assert [run.inputs for run in runs(stage)] == [{"billing_id": "re_1", "follow_up": True}]
