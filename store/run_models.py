@@ -19,7 +19,8 @@ class Run(SQLModel, table=True):
     `item_id` is the one that it is at. `due_at`: when it is looked at next; of one that somebody is at work on, when
     that claim ends (`lease_until`). `gives_up_at`: the end of its time as an auto-fix; that clock stands still since
     `waits_for_yes_since`. `proposed_at`: when it stopped to say what it would do, `accepted_by`: who said Do it (at
-    `accepted_at`); `undo_by`: who had it taken back. `overtaken_by`: what fixed its case before it did, in words."""
+    `accepted_at`), `refused_by`: who said Not this; `undo_by`: who had it taken back. `overtaken_by`: what fixed its
+    case before it did, in words."""
 
     __tablename__: ClassVar[str] = "runs"
     __table_args__ = (
@@ -63,6 +64,7 @@ class Run(SQLModel, table=True):
     proposed_at: datetime | None = Field(default=None, sa_type=Instant)
     accepted_by: str | None = None
     accepted_at: datetime | None = Field(default=None, sa_type=Instant)
+    refused_by: str | None = None
     undo_by: str | None = None
     overtaken_by: str = ""
     started_at: datetime | None = Field(default=None, sa_type=Instant)

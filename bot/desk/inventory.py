@@ -52,12 +52,13 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """How many of a runbook's proposals were accepted. `mode`: what it is in now."""
+    """How many of a runbook's proposals were accepted, of those that somebody answered. `mode`: what it is in now."""
 
     runbook: str
     title: str
     mode: str
     accepted: int
+    answered: int
     proposed: int
 
 

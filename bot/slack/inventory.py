@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlmodel import Session
 
-from bot.desk.inventory import COUNTED, PROPOSED, Line, Named, Path, State, inventory
+from bot.desk.inventory import COUNTED, PROPOSED, Line, Named, Path, Proposals, State, inventory
 from bot.slack.asking import Asker
 from bot.slack.edge import Edge
 from bot.slack.facts import names
@@ -126,10 +126,15 @@ def _facts(line: Line, known: Names) -> Iterator[str]:
 def _proposals(line: Line) -> list[str]:
     """How often somebody said Do it to what a runbook proposed: when that is always, it may go live."""
     return [
-        f":bulb: {each.accepted} of {each.proposed} proposals of {quote(each.title, 120)} were accepted in "
-        f"{PROPOSED.days} days{'; it is live now' if each.mode == 'live' else ''}"
+        f":bulb: {each.accepted} of {each.answered} proposals of {quote(each.title, 120)} were accepted in "
+        f"{PROPOSED.days} days{_unanswered(each)}{'; it is live now' if each.mode == 'live' else ''}"
         for each in line.proposals[:MOST_PROPOSALS]
     ]
+
+
+def _unanswered(each: Proposals) -> str:
+    missing = each.proposed - each.answered
+    return f", and nobody answered {missing} more" if missing else ""
 
 
 def _awaited(line: Line) -> str:

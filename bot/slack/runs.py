@@ -63,6 +63,7 @@ STATES = {
     "stopped": ":octagonal_sign: *{title}* was stopped",
     "undone": ":rewind: *{title}* was taken back",
     "declined": ":no_entry_sign: *{title}* was refused",
+    "unanswered": ":no_entry_sign: *{title}* is not carried out",
 }
 CAUSES = {
     "auto_fix": "started by itself",
@@ -236,11 +237,17 @@ def _given(seen: RunSeen) -> list[dict[str, str]]:
 def _head(seen: RunSeen, names: Names) -> str:
     """What became of it, when, and who asked for it."""
     run = seen.run
-    said = STATES[run.state].format(title=quote(seen.runbook.title, TITLE))
+    is_unanswered = run.state == "declined" and not _is_refused(seen)
+    said = STATES["unanswered" if is_unanswered else run.state].format(title=quote(seen.runbook.title, TITLE))
     why = "" if run.because in UNDERSTOOD or run.state == "proposed" else run.because
     because = f": {quote(why, WORDS)}" if why and not (seen.is_under_way and run.state != "held") else ""
     at = run.ended_at or run.started_at or run.asked_at
     return f"{said}{because} · {date(at)} · {_by(run, names)}"
+
+
+def _is_refused(seen: RunSeen) -> bool:
+    """Whether somebody said no."""
+    return bool(seen.run.refused_by) or any(approval.answer == "no" for approval in seen.approvals)
 
 
 def _by(run: Run, names: Names) -> str:

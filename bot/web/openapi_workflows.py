@@ -101,6 +101,7 @@ _PROPOSALS = _exactly(
     mode=_one_of(("shadow", "live"), "What the runbook is in now"),
     days=_count(),
     accepted=_count(),
+    answered=_count("Those that somebody said yes or no to: the share that was accepted is of these"),
     proposed=_count(),
 )
 _DOING: dict[str, Schema] = {

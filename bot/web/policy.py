@@ -120,6 +120,7 @@ def _doing(line: Line) -> dict[str, Any]:
                 "mode": each.mode,
                 "days": PROPOSED.days,
                 "accepted": each.accepted,
+                "answered": each.answered,
                 "proposed": each.proposed,
             }
             for each in line.proposals

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bot.desk.cases import fail
+from bot.desk.commands import Fail
 from bot.desk.runs.approvals import Approve, approve
 from bot.desk.runs.foreseeing import Planned, foreseen
 from bot.desk.runs.proposals import DoIt, NotThis, accepted_share, do_it, not_this
@@ -184,16 +186,20 @@ async def test_the_share_of_proposals_that_were_accepted_is_a_figure(stage: Stag
         await proposed(stage, number, start=number == 1)
     await do(stage, do_it, DoIt(1, 1), GUS)
     await do(stage, not_this, NotThis(2, 2, "it is another ticket"), GUS)
-    assert share(stage, days=1) == {"try-it": (1, 3)}
+    await do(stage, fail, Fail(3, "nobody can help here"), GUS)
+    assert share(stage, days=1) == {"try-it": (1, 2, 3)}
+    assert "*Try it* was refused: Gus Petrov said not this: it is another ticket" in stage.card("C-2").shown
+    assert "*Try it* is not carried out: C-3 was closed before anybody answered" in stage.card("C-3").shown
     assert share(stage, days=0) == {}
     headers = {"Authorization": "Bearer token-of-monitors"}
     async with stage.http.get(f"{stage.service.url}/v1/workflows", headers=headers) as response:
         assert response.status == 200
         workflows = {each["workflow"]: each for each in (await response.json())["workflows"]}
     assert workflows["refund"]["proposals"] == [
-        {"runbook": "try-it", "mode": "shadow", "days": 30, "accepted": 1, "proposed": 3}
+        {"runbook": "try-it", "mode": "shadow", "days": 30, "accepted": 1, "answered": 2, "proposed": 3}
     ]
-    assert "1 of 3 proposals of Try it were accepted" in await stage.type(BEN, "/case workflows refund")
+    told = await stage.type(BEN, "/case workflows refund")
+    assert "1 of 2 proposals of Try it were accepted in 30 days, and nobody answered 1 more" in told
 
 
 class TestAutoFix:

@@ -71,7 +71,7 @@ async def test_a_proposal_that_nobody_answered_ends_with_its_case(empty_stage: S
     stage = empty_stage
     ref = await pressed(stage, folder, SILVER, SHADOW)
     await stage.type(FAY, f"/case fail {ref} nobody can help here", channel="C0BILLING")
-    said = "was refused: C-1 was closed before anybody answered"
+    said = "is not carried out: C-1 was closed before anybody answered"
     assert [(run.state, said.endswith(run.because)) for run in runs(stage)] == [("declined", True)]
     assert said in stage.card(ref).shown
     assert not {"Do it", "Not this…"} & {*stage.card(ref).buttons, *message(stage, FAY, "The try-it").buttons}

@@ -21,8 +21,8 @@ from bot.rules.saying import What
 from store.columns import Instant
 from store.run_models import Run
 
-Share = tuple[int, int]
-"""How many proposals were accepted, of how many."""
+Share = tuple[int, int, int]
+"""How many proposals were accepted, of how many that somebody answered, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def not_this(tx: Tx, command: NotThis) -> Outcome:
         return acting
     reason = reason_given(command.reason)
     going = _proposed(tx, acting, command.run_id)
+    going.run.refused_by = tx.actor.id
     record(tx, going, "run.proposed_declined", reason=reason)
     decline(tx, going, f"{name_of(tx.session, tx.actor.id)} said not this: {reason}")
     save(tx, going)
@@ -85,8 +86,9 @@ def _facts(tx: Tx, going: Going) -> dict[str, object]:
     return {"by": tx.actor.id, "runbook": going.runbook.title, "run": going.run.id}
 
 
+_ANSWERED = func.count(func.coalesce(col(Run.accepted_by), col(Run.refused_by)))
 _SHARES = (
-    select(col(Run.workflow), col(Run.runbook), func.count(col(Run.accepted_by)), func.count(col(Run.id)))
+    select(col(Run.workflow), col(Run.runbook), func.count(col(Run.accepted_by)), _ANSWERED, func.count(col(Run.id)))
     .where(col(Run.proposed_at).is_not(None), col(Run.proposed_at) >= bindparam("since", type_=Instant))
     .where(col(Run.workflow).in_(bindparam("workflows", expanding=True)))
     .group_by(col(Run.workflow), col(Run.runbook))
@@ -94,12 +96,12 @@ _SHARES = (
 
 
 def accepted_shares(session: Session, workflows: Sequence[str], since: datetime) -> dict[str, dict[str, Share]]:
-    """Of each workflow: by runbook, how many of the proposals since then were accepted, and how many there were."""
+    """Of each workflow: by runbook, how many of the proposals since then were accepted, how many of them somebody
+    answered, and how many there were. What nobody answered, or has not yet, says nothing of the runbook."""
     found: dict[str, dict[str, Share]] = {name: {} for name in workflows}
-    for workflow, runbook, accepted, proposed in session.execute(
-        _SHARES, {"workflows": list(workflows), "since": since}
-    ):
-        found[workflow][runbook] = accepted, proposed
+    for workflow, runbook, *counts in session.execute(_SHARES, {"workflows": list(workflows), "since": since}):
+        accepted, answered, proposed = counts
+        found[workflow][runbook] = accepted, answered, proposed
     return found
 
 

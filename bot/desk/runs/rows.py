@@ -48,6 +48,7 @@ _CHANGING = (
     "proposed_at",
     "accepted_by",
     "accepted_at",
+    "refused_by",
     "undo_by",
     "started_at",
     "ended_at",

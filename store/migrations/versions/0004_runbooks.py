@@ -61,6 +61,7 @@ def _runs() -> None:
         sa.Column("proposed_at", INSTANT, nullable=True),
         sa.Column("accepted_by", sa.String(), nullable=True),
         sa.Column("accepted_at", INSTANT, nullable=True),
+        sa.Column("refused_by", sa.String(), nullable=True),
         sa.Column("undo_by", sa.String(), nullable=True),
         sa.Column("overtaken_by", sa.String(), nullable=False),
         sa.Column("started_at", INSTANT, nullable=True),
