@@ -201,7 +201,7 @@ def _opening(tx: Tx, case: Case, action: NewAction, place: int) -> Opening:
         workflow=case.workflow,
         failure_mode=ACTION,
         title=title,
-        detail=f"{because.capitalize()}: {case.title}",
+        detail=f"A{because[1:]}: {case.title}",
         routing=Routing(terms, because, {}, ()),
         fingerprint=fingerprint(case.workflow, ACTION, title=title, subject=case.ref),
         match_key=new_key("action"),

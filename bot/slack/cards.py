@@ -19,9 +19,9 @@ from bot.slack.parts import (
     actions,
     button,
     context,
+    detail,
     fields,
     header,
-    outside,
     section,
     select,
     within_budget,
@@ -175,7 +175,7 @@ def _words(facts: CardFacts, now: datetime) -> Iterator[Block]:
     if case.is_open and case.next_step:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
     if case.detail.strip() not in ("", case.title.strip()):
-        yield outside(case.detail, DETAIL)
+        yield detail(case.detail, DETAIL)
     if facts.gone:
         yield context(
             f":ghost: E-{case.event_id}, which this is about, {why_gone(facts.gone)}: it cannot be sent again."

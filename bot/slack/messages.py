@@ -12,7 +12,7 @@ from bot.rules.saying import What
 from bot.slack.cards import ACKNOWLEDGE, CLOSE_ANYWAY, ESCALATE, RESOLVE, Drawn, before, ending, mark
 from bot.slack.facts import CardFacts
 from bot.slack.lines import sentence
-from bot.slack.parts import Block, actions, button, context, outside, section
+from bot.slack.parts import Block, actions, button, context, detail, section
 from bot.slack.postmortems import line_blocks
 from bot.slack.runs_asked import asked_blocks
 from bot.slack.values import block_id, seen
@@ -90,7 +90,7 @@ def _can_be_taken(case: Case, reader: str) -> bool:
 def _matter(case: Case) -> Iterator[Block]:
     """What somebody needs who was woken by this and has not seen the card."""
     if case.detail.strip() not in ("", case.title.strip()):
-        yield outside(case.detail, MATTER)
+        yield detail(case.detail, MATTER)
     if case.is_open and case.next_step:
         yield section(f"*What to do:* {quote(case.next_step, 1000)}")
 
@@ -114,8 +114,10 @@ def _why(facts: CardFacts, payload: Mapping[str, Any]) -> str:
     if not payload.get("role"):
         return said
     because = f" ({quote(str(payload['because']), 200)})" if payload.get("because") else ""
-    said = said if said.endswith((".", "!", "?")) else f"{said}."
-    return f"{said} You are told for *{facts.names.role(str(payload['role']))}*{because}."
+    told_for = f"You are told for *{facts.names.role(str(payload['role']))}*{because}."
+    if "\n" in said:
+        return f"{said}\n{told_for}"
+    return f"{said} {told_for}" if said.endswith((".", "!", "?")) else f"{said}. {told_for}"
 
 
 def _due(facts: CardFacts, reader: str) -> str:

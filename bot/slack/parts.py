@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.slack.words import clean, cut
+from bot.slack.words import clean, cut, has_instants, paragraph
 
 Block = dict[str, Any]
 
@@ -49,6 +49,11 @@ def section(text: str, *, accessory: Block | None = None) -> Block:
 def outside(text: str, most: int) -> Block:
     """A paragraph of text from outside."""
     return {"type": "section", "text": plain(text, most)}
+
+
+def detail(text: str, most: int) -> Block:
+    """A paragraph that may be the desk's words: from outside, but for the instants in it."""
+    return section(paragraph(text, most)) if has_instants(text) else outside(text, most)
 
 
 def fields(texts: Sequence[str]) -> Block:

@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.rules.instants import in_utc
 
@@ -22,6 +22,7 @@ _LOOKALIKES = str.maketrans({"`": "ˋ", "*": "∗", "~": "∼"})
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _HALF_TOKEN = re.compile(r"(<[^>]*|&[a-z]*)$")
 _TOKEN = re.compile(r"<([@#!]?)([^>|]*)(?:\|([^>]*))?>")
+_IN_UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 MORE = "…"
 
 
@@ -56,6 +57,24 @@ def cut(mrkdwn: str, most: int) -> str:
 def date(at: datetime) -> str:
     """An instant in the reader's own time zone; in UTC where Slack cannot."""
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{in_utc(at)}>"
+
+
+def has_instants(text: str) -> bool:
+    """Whether an instant stands in the text as the desk writes it, in UTC."""
+    return bool(_IN_UTC.search(text))
+
+
+def paragraph(text: str, most: int) -> str:
+    """Text from anywhere as mrkdwn that shows it as it is, but for instants that are written in UTC: these are told in
+    the reader's own time zone."""
+    return _IN_UTC.sub(_as_date, escape(clean(text, most).translate(_LOOKALIKES)))
+
+
+def _as_date(written: re.Match[str]) -> str:
+    try:
+        return date(datetime.fromisoformat(written[1]).replace(tzinfo=UTC))
+    except ValueError:
+        return written[0]
 
 
 def link(url: str, label: str) -> str:

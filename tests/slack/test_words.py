@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.rules.saying import What
 from bot.slack.lines import SENTENCES, sentence
-from bot.slack.parts import BLOCKS, context, mrkdwn, plain, section, within_budget
+from bot.slack.parts import BLOCKS, context, detail, mrkdwn, plain, section, within_budget
 from bot.slack.words import Names, clean, cut, escape, quote, said
 
 NAMES = Names({"U0ADA": "Ada <!here>"}, {"ops": "Revenue & Ops"})
@@ -73,6 +73,15 @@ def test_cleaned_text_is_bounded_and_shows_what_it_is(text: str, most: int) -> N
 def test_quoted_text_opens_no_token_and_no_code(text: str) -> None:
     shown = quote(text)
     assert not set("<>`*\n") & set(shown)
+
+
+def test_instants_in_utc_are_told_in_the_readers_zone_and_all_else_stays_as_it_is() -> None:
+    said = detail("It was delivered 2026-11-23 09:10:00 UTC by <!channel> *now*, not 2026-13-40 09:10 UTC.", 200)
+    assert said["text"]["text"] == (
+        "It was delivered <!date^1795425000^{date_short_pretty} at {time}|2026-11-23 09:10 UTC> by &lt;!channel&gt; "
+        "∗now∗, not 2026-13-40 09:10 UTC."
+    )
+    assert detail("<!channel> *now*", 200)["text"]["type"] == "plain_text"
 
 
 @given(st.text(alphabet="<>&a@!^|{} \n", max_size=300), st.integers(1, 100))

@@ -58,7 +58,7 @@ async def test_a_yes_is_asked_for_with_the_very_requests_and_given_in_the_direct
     ref = await asked(stage)
     told = stage.dms(GUS)[-1]
     assert REQUEST in told
-    assert "Cannot be taken back: ask, tell" in told
+    assert "Cannot be taken back: ask, tell.\nYou are told for *Billing escalation*." in told
     assert buttons(stage, GUS) == ["Approve", "Refuse…"]
     card = stage.card(ref)
     for shown in (told, stage.thread(ref)[-1], card.shown):

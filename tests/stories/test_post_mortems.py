@@ -58,6 +58,7 @@ async def test_a_post_mortem_is_written_from_the_thread_and_its_action_is_chased
     assert "C-2 Look daily: Revenue Ops" in said
     action = stage.case("C-2")
     assert (action.title, action.owner, action.channel, action.follows_id) == ("Look daily", "revenue-ops", REVOPS, 1)
+    assert action.detail.startswith("An action of the post-mortem of C-1: ")
     await stage.advance(days=5)
     assert stage.case("C-2").resolution_breached_at == action.resolve_due_at
     assert stage.broken() == []
