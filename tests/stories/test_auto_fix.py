@@ -79,6 +79,7 @@ async def test_a_fix_that_works_closes_the_case_through_its_checks_and_pages_nob
     assert (stage.case(ref).state, stage.case(ref).resolution) == ("resolved", "fixed")
     assert (states(stage), steps(stage)) == (["done"], {"send": "done", "came": "done"})
     assert "the account has its notice" in stage.card(ref).shown
+    assert "post_mortem.owed" in stage.actions(ref)
     assert stage.dms(BEN) == []
     assert stage.broken() == []
 
