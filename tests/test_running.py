@@ -227,6 +227,9 @@ async def test_the_demo_prints_its_address_and_leaves_nothing(tmp_path: Path) ->
         url = (await process.says(r"Open  (http://127\.0\.0\.1:\d+)"))[1]
         async with aiohttp.ClientSession() as http, http.get(url) as response:
             assert response.status == 200
+        curl = await process.says(r"curl -H 'Authorization: (Bearer [\w-]+)' (http\S+/v1/cases/C-1/postmortem)")
+        async with aiohttp.ClientSession() as http, http.get(curl[2], headers={"Authorization": curl[1]}) as response:
+            assert "there is no case 'C-1'" in (await response.json())["detail"]
         assert await process.ends(signal.SIGINT) == 0
         assert "Traceback" not in "".join(process.said)
     assert not os.listdir(tmp_path)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,29 @@ def run(port: int) -> None:
 
 
 async def _until_interrupted(port: int) -> None:
-    async with stopping_signals() as stopping, demo(port) as url:
+    async with stopping_signals() as stopping, demo(port) as running:
         print(
-            f"\n  Pointsman is running, with an example company around it.\n\n  Open  {url}\n\n"
-            "  Press a story on the right-hand side and watch the card appear. Ctrl-C stops everything.\n",
+            f"\n  Pointsman is running, with an example company around it.\n\n  Open  {running.url}\n\n"
+            "  Press a story on the right-hand side and watch the card appear. Ctrl-C stops everything.\n\n"
+            "  What is written is read over HTTP too, for example a post-mortem as Markdown:\n\n"
+            f"    curl -H 'Authorization: Bearer {running.token}' {running.service_url}/v1/cases/C-1/postmortem\n",
             flush=True,
         )
         await stopping.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The demo as a visitor reaches it: the address of its page, and that of the service with a token for reading."""
+
+    url: str
+    service_url: str
+    token: str
+
+
 @asynccontextmanager
-async def demo(port: int) -> AsyncIterator[str]:
-    """The running demo; gives the address of its page."""
+async def demo(port: int) -> AsyncIterator[Running]:
+    """The running demo."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pointsman-demo-")))
         clock = MovableClock(_working_hours(SystemClock().now()))
@@ -73,7 +85,7 @@ async def demo(port: int) -> AsyncIterator[str]:
         )
         slack.request_url = f"{service.url}/slack/events"
         await _automate(stack, panel, service, environment)
-        yield slack.url
+        yield Running(slack.url, service.url, environment["MONITORS_SOURCE_TOKEN"])
 
 
 async def _start(slack: SlackStandIn, port: int) -> None:

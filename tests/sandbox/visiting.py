@@ -144,8 +144,8 @@ def run_demo(address: Future[str], stopped: threading.Event) -> None:
     """The demo on a loop of its own: Playwright's synchronous half keeps the test's thread."""
 
     async def until_stopped() -> None:
-        async with demo(port=0) as url:
-            address.set_result(url)
+        async with demo(port=0) as running:
+            address.set_result(running.url)
             await asyncio.to_thread(stopped.wait)
 
     try:
