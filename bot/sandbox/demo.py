@@ -166,8 +166,11 @@ def _applications(panel: Panel) -> Mapping[str, web.Application]:
     async def notice_called_back(outcome: dict[str, Any]) -> None:
         await panel.automations.hear_notice(outcome)
 
+    async def renewal_announced(event: dict[str, Any]) -> None:
+        await panel.automations.announce("renewal-notice", event)
+
     return {
-        "crm": systems.crm(of["crm"]),
+        "crm": systems.crm(of["crm"], renewal_announced),
         "billing": systems.billing(of["billing"], refund_called_back),
         "marketing": systems.marketing(of["marketing"], notice_called_back),
         "helpdesk": systems.helpdesk(of["helpdesk"]),

@@ -17,6 +17,7 @@ from tests.conftest import EXAMPLE_COMPANY
 FILES = read_folder(EXAMPLE_COMPANY)
 BEFORE = load(FILES)
 REFUND, RENEWAL, TRIAGE = "workflows/refund.yml", "workflows/renewal-notice.yml", "workflows/support-triage.yml"
+CONFLICT = "  conflict: {priority: P1, owner: data-steward, runbooks: [compare-refund]}\n"
 SCHEMA = "schemas/refund-requested.v1.json"
 
 
@@ -57,7 +58,7 @@ BREAKING = [
     (REFUND, "done: outcome.state == 'completed'", "done: outcome.ok", "outcome.done: what counts as done changed"),
     (REFUND, "acknowledge_within: 10m", "acknowledge_within: 9m", "acknowledge_within: window shortened: 10m → 9m"),
     (REFUND, "    acknowledge_within: 10m\n", "", "acknowledge_within: window changed: it was 10m"),
-    (REFUND, "  conflict: {priority: P1, owner: data-steward}\n", "", "exceptions.conflict: mode removed"),
+    (REFUND, CONFLICT, "", "exceptions.conflict: mode removed"),
     (REFUND, "owner: data-steward, next", "owner: billing, next", "exceptions.duplicate.owner: owner changed"),
     (REFUND, "other: {priority: P2", "other: {priority: P3", "exceptions.other.priority: priority changed: P2 → P3"),
     (REFUND, "after: 15m, to: steward", "after: 25m, to: steward", "escalation changed"),
@@ -78,7 +79,7 @@ BREAKING = [
     (RENEWAL, "at_least: 1", "at_least: 2", "freshness.at_least: expected count raised: 1 → 2"),
     (RENEWAL, "redact: [contact_email]", "redact: []", "trigger.redact: field no longer hidden"),
     (RENEWAL, "auto_fix: {runbook: resend-if-missing, give_up_after: 20m}", "", "auto-fix changed"),
-    (RENEWAL, "delivery_failed: {priority: P1, route: on_call}", "delivery_failed: {priority: P1}", "route changed"),
+    (RENEWAL, "stale: {priority: P1, route: on_call,", "stale: {priority: P1,", "route changed"),
     (
         TRIAGE,
         "when: event.tier == 'vip'",
@@ -205,7 +206,7 @@ def test_each_change_says_where_to_look() -> None:
 
 
 def test_what_is_gone_is_shown_at_the_nearest_place_that_is_left() -> None:
-    after = changed((REFUND, "  conflict: {priority: P1, owner: data-steward}\n", ""))
+    after = changed((REFUND, CONFLICT, ""))
     (gone,) = told(after)
     assert FILES[REFUND].splitlines()[gone.line - 1].startswith("exceptions:")
 

@@ -95,11 +95,11 @@ async def company() -> AsyncIterator[Company]:
 
 def _applications(of: Mapping[str, System]) -> dict[str, web.Application]:
     async def nobody_listens(_: dict[str, Any]) -> None:
-        """The service does not hear outcomes; the stories look at what the systems keep."""
+        """The service does not hear of it; the stories look at what the systems keep."""
 
     return {
         "billing": systems.billing(of["billing"], nobody_listens),
         "marketing": systems.marketing(of["marketing"], nobody_listens),
-        "crm": systems.crm(of["crm"]),
+        "crm": systems.crm(of["crm"], nobody_listens),
         "helpdesk": systems.helpdesk(of["helpdesk"]),
     }

@@ -173,13 +173,21 @@ def marketing(system: System, callback: Callback) -> web.Application:
     return application(system, [web.post("/notices", notice), web.get("/notices/{id}", _show(system))])
 
 
-def crm(system: System) -> web.Application:
-    """Contacts, and the accounts whose renewal is near."""
+def crm(system: System, announce: Callback) -> web.Application:
+    """Contacts, and the accounts whose renewal is near, which can be announced once more."""
 
     async def renewing(_request: web.Request) -> web.Response:
         return web.json_response({"accounts": [each for each in system.kept.values() if "notice_id" in each]})
 
-    return application(system, [web.get("/contacts/{id}", _show(system)), web.get("/accounts", renewing)])
+    async def send_again(_request: web.Request) -> web.Response:
+        noticed = [each["notice_id"] for each in system.kept.values() if "notice_id" in each]
+        for notice_id in noticed:
+            account, _, due = str(notice_id).rpartition(":")
+            await announce({"account_id": account, "account_status": "active", "renewal_date": due})
+        return web.json_response({"accounts": len(noticed)}, status=202)
+
+    routes = [web.get("/contacts/{id}", _show(system)), web.get("/accounts", renewing)]
+    return application(system, [*routes, web.post("/renewals/send", send_again)])
 
 
 def helpdesk(system: System) -> web.Application:
