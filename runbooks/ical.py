@@ -77,7 +77,7 @@ def _day(at: datetime) -> datetime:
 
 @lru_cache(maxsize=64)
 def _expanded(rota: IcalRota, start: datetime, end: datetime) -> tuple[Event, ...]:
-    """The shifts of whole days, by their start: every card asks for those of today, and expanding takes milliseconds."""
+    """The shifts of whole days, by their start. Every card asks for today's, and expanding takes milliseconds."""
     events = [each for each in rota.query.between(start, end) if not _is_cancelled(each)]
     shifts = [(_moment(each.start, rota.timezone), _moment(each.end, rota.timezone), _person(each)) for each in events]
     return tuple(sorted(shifts, key=lambda event: event[0]))
