@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from bot.sandbox.company.cast import PEOPLE
 from tests.sandbox.visiting import Visitor, browser, in_browser, url, visitor
@@ -218,3 +218,21 @@ def test_a_narrow_window_is_moved_sideways_to_everything(visitor: Visitor) -> No
     visitor.page.mouse.move(200, 400)
     visitor.page.mouse.wheel(800, 0)
     expect(visitor.page.locator("#demo-close")).to_be_in_viewport()
+
+
+def test_what_comes_while_a_channel_is_asked_for_stays(visitor: Visitor) -> None:
+    said = {"as": "U0BEN", "kind": "message", "channel": "C0REVOPS", "text": "Said in between."}
+
+    def answered_late(route: Route) -> None:
+        before = route.fetch()
+        assert visitor.page.request.post(f"{visitor.url}/ui/act", data=said).json()["ok"]
+        visitor.expect_to_see("#messages [data-ts]", "Said in between.")
+        route.fulfill(response=before)
+
+    visitor.act_as("U0ADA", "C0SUCCESS")
+    visitor.page.route("**/ui/messages?*channel=C0REVOPS*", answered_late, times=1)
+    with visitor.page.expect_response("**/ui/messages?*channel=C0REVOPS*") as answer:
+        visitor.press("#sidebar [data-channel=C0REVOPS]")
+    answer.value.finished()
+    visitor.page.evaluate("new Promise(requestAnimationFrame)")
+    assert visitor.card("Said in between.").is_visible()

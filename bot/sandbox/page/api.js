@@ -31,22 +31,20 @@ const FIRST_WAIT = 250;
 const LONGEST_WAIT = 5000;
 
 /**
- * A socket that comes back. `on.event(data)` for each push, `on.open(again)` when it stands (again: it had been
- * lost, so something may have been missed), `on.lost()` when it fell. Returns a function that closes it for good.
+ * A socket that comes back. `on.event(data)` for each push, `on.open()` when it stands, the first time and
+ * again (what was pushed before was missed), `on.lost()` when it fell. Returns a function that closes it for good.
  */
 export function socket(as, on) {
   let current,
     timer,
     ended = false,
-    failures = 0,
-    opened = false;
+    failures = 0;
   const connect = () => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     current = new WebSocket(`${scheme}://${location.host}/ui/socket?as=${encodeURIComponent(as)}`);
     current.onopen = () => {
       failures = 0;
-      on.open?.(opened);
-      opened = true;
+      on.open?.();
     };
     current.onmessage = (message) => ended || on.event(JSON.parse(message.data));
     current.onclose = () => ended || again();

@@ -88,10 +88,10 @@ export async function actAs(id, channel = state.here) {
   closeSocket();
   closeSocket = socket(id, {
     event: receive,
-    open: (again) => {
+    open: () => {
       state.online = true;
       changed();
-      if (again) resync();
+      resync();
     },
     lost: () => {
       state.online = false;
@@ -109,18 +109,30 @@ async function loadConversations() {
   if (told && me === state.me) state.conversations = told.conversations;
 }
 
+const loading = new Set();
+
+// What is pushed meanwhile is taken in once more after the answer, which may be older.
+async function askMessages(query, isShown, take) {
+  const meanwhile = [];
+  loading.add(meanwhile);
+  const told = await ask("/ui/messages", query);
+  loading.delete(meanwhile);
+  if (!told || !isShown()) return;
+  take(told.messages);
+  meanwhile.forEach((event) => EVENTS[event.type](event));
+}
+
 async function loadMessages() {
   const { me, here } = state;
-  if (!here) return;
-  const told = await ask("/ui/messages", { as: me, channel: here });
-  if (told && me === state.me && here === state.here) state.messages = told.messages;
+  const isShown = () => me === state.me && here === state.here;
+  if (here) await askMessages({ as: me, channel: here }, isShown, (told) => (state.messages = told));
 }
 
 async function loadThread() {
   const { me, here, thread } = state;
-  if (!thread) return;
-  const told = await ask("/ui/messages", { as: me, channel: here, thread_ts: thread });
-  if (told && me === state.me && thread === state.thread) state.replies = told.messages;
+  const isShown = () => me === state.me && thread === state.thread;
+  const query = { as: me, channel: here, thread_ts: thread };
+  if (thread) await askMessages(query, isShown, (told) => (state.replies = told));
 }
 
 async function loadHome() {
@@ -152,7 +164,7 @@ export function closeThread() {
   changed();
 }
 
-/** After a lost connection: everything shown is asked for again. */
+/** A connection stands, for the first time or again: what is shown is asked for, since nothing was pushed before. */
 export async function resync() {
   await Promise.all([loadConversations(), loadMessages(), loadThread(), ask("/ui/demo").then(setDemo)]);
   changed();
@@ -249,6 +261,7 @@ function askDemo(event) {
 export function receive(event) {
   if (!Object.hasOwn(EVENTS, event.type)) return;
   EVENTS[event.type](event);
+  if (event.channel) loading.forEach((meanwhile) => meanwhile.push(event));
   askDemo(event);
   changed();
 }
