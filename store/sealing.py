@@ -54,7 +54,7 @@ _KEYS = select(col(SubjectKey.id), col(SubjectKey.key)).where(col(SubjectKey.id)
 
 def desk_key(session: Session) -> bytes:
     """The installation's own key, which its database was made with and keeps for ever: asked once for each engine."""
-    engine = session.connection().engine
+    engine = session.get_bind().engine
     if engine not in _KNOWN:
         _KNOWN[engine] = bytes(session.execute(_DESK_KEY).scalar_one())
     return _KNOWN[engine]

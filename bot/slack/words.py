@@ -22,7 +22,7 @@ _LOOKALIKES = str.maketrans({"`": "ˋ", "*": "∗", "~": "∼"})
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _HALF_TOKEN = re.compile(r"(<[^>]*|&[a-z]*)$")
 _TOKEN = re.compile(r"<([@#!]?)([^>|]*)(?:\|([^>]*))?>")
-_IN_UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
+_IN_UTC = re.compile(r"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 MORE = "…"
 
 

@@ -125,8 +125,9 @@ class Story:
         return [owed.payload for owed in await self.owed(case_id, kind) if owed.payload["what"] == what]
 
     async def lines(self, case_id: int) -> list[str]:
-        """What the case's thread says, in order."""
-        return [owed.payload["what"] for owed in await self.owed(case_id, "line")]
+        """What the case's thread says and asks, in order."""
+        said = [*await self.owed(case_id, "line"), *await self.owed(case_id, "question")]
+        return [owed.payload["what"] for owed in sorted(said, key=lambda owed: owed.id or 0)]
 
     async def paged(self, case_id: int) -> list[str]:
         """Who is sent a direct message about the case, in order."""

@@ -33,8 +33,8 @@ R = TypeVar("R")
 PATIENCE = 60.0
 """Seconds of real time after which a story is stuck."""
 SECOND = timedelta(seconds=1)
-FROM_OUTSIDE = frozenset({"outbox", "drills"})
-"""Tables that a story looks at by itself, or that the command line writes to."""
+FROM_OUTSIDE = frozenset({"outbox", "drills", "storms"})
+"""Tables that a story or the command line writes to by itself, or whose loop the sweep of every ten seconds wakes."""
 ALL_TABLES = frozenset(SQLModel.metadata.tables)
 TOKEN = "token-of-monitors"
 

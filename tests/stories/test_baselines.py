@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,8 @@ async def test_fewer_events_than_wanted_in_a_window_are_one_case(stage: Stage) -
     assert (case.failure_mode, case.workflow, case.owner) == ("stale", "renewal-notice", "revenue-ops")
     card = stage.card("C-1").shown
     assert "1 of at least 2 events came in 1h" in card
-    assert "1 came from Mon 2026-11-23 09:00 UTC to Mon 2026-11-23 10:00 UTC" in card
-    assert "The last one came Mon 2026-11-23 09:00 UTC" in card
+    assert re.search(f"1 came from {re.escape(moment())}[^>]*> to {re.escape(moment(hours=1))}", card)
+    assert f"The last one came {moment()}" in card
     await stage.advance(hours=2)
     (case,) = stage.cases()
     assert case.occurrences == 3
