@@ -49,7 +49,9 @@ def test_a_large_refund_is_asked_for_again_after_somebody_else_said_yes(visitor:
     visitor.expect_to_see("#messages [data-ts]", "Gus Petrov said yes.")
     visitor.act_as("U0FAY", "C0BILLING")
     visitor.expect_to_see("#messages [data-ts]", "Ask billing for the callback again is done")
-    visitor.expect_to_see("#messages [data-ts]", re.compile("billing says completed.*Fixed.*it answered 202", re.DOTALL))
+    visitor.expect_to_see(
+        "#messages [data-ts]", re.compile("billing says completed.*Fixed.*it answered 202", re.DOTALL)
+    )
 
 
 def test_what_a_runbook_proposes_is_done_at_a_click_and_taken_back_at_another(visitor: Visitor) -> None:
