@@ -148,11 +148,12 @@ async def test_a_restart_in_the_middle_goes_on_under_the_same_keys(stage: Stage,
     await tried(stage, folder, SILVER + GOLD)
     stage.company["helpdesk"].mode = Mode.FAIL
     await do(stage, undo_run, UndoRun(1, 1), FAY)
-    assert (undone(stage), ended(stage)[0]) == ([("silver", 503)], "undoing")
+    before = undone(stage)
+    assert (set(before), ended(stage)[0]) == ({("silver", 503)}, "undoing")
     await stage.stop()
     stage.company["helpdesk"].mode = Mode.OK
     await stage.restart(minutes=2)
-    assert undone(stage) == [("silver", 503), ("silver", 200), ("none", 200)]
+    assert undone(stage) == [*before, ("silver", 200), ("none", 200)]
     assert ended(stage)[0] == "undone"
     assert [key.partition(":0:")[2] for key in stage.company["helpdesk"].answers] == [
         "silver:1",

@@ -1,5 +1,7 @@
 """The tables of runbooks under way, and of how cases end."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
@@ -35,6 +37,27 @@ def downgrade() -> None:
 def _runs() -> None:
     op.create_table(
         "runs",
+        *_runs_columns(),
+        sa.CheckConstraint(
+            "cause IN ('pressed', 'auto_fix', 'delivery', 'on_open', 'on_close', 'step')", name="cause_known"
+        ),
+        sa.CheckConstraint(
+            "state IN ('held', 'approving', 'running', 'proposed', 'undoing', 'done', 'failed', 'stopped', 'undone', "
+            "'declined')",
+            name="state_known",
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="runs_case_id_fkey"),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="runs_event_id_fkey"),
+        sa.ForeignKeyConstraint(["item_id"], ["events.id"], name="runs_item_id_fkey"),
+        sa.ForeignKeyConstraint(["parent_id"], ["runs.id"], name="runs_parent_id_fkey"),
+        sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="runs_policy_digest_fkey"),
+        sa.PrimaryKeyConstraint("id", name="runs_pkey"),
+    )
+    _runs_indexes()
+
+
+def _runs_columns() -> list[sa.Column[Any]]:
+    return [
         sa.Column("id", BIG, nullable=False),
         sa.Column("case_id", BIG, nullable=True),
         sa.Column("event_id", BIG, nullable=True),
@@ -67,22 +90,7 @@ def _runs() -> None:
         sa.Column("started_at", INSTANT, nullable=True),
         sa.Column("ended_at", INSTANT, nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.CheckConstraint(
-            "cause IN ('pressed', 'auto_fix', 'delivery', 'on_open', 'on_close', 'step')", name="cause_known"
-        ),
-        sa.CheckConstraint(
-            "state IN ('held', 'approving', 'running', 'proposed', 'undoing', 'done', 'failed', 'stopped', 'undone', "
-            "'declined')",
-            name="state_known",
-        ),
-        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="runs_case_id_fkey"),
-        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="runs_event_id_fkey"),
-        sa.ForeignKeyConstraint(["item_id"], ["events.id"], name="runs_item_id_fkey"),
-        sa.ForeignKeyConstraint(["parent_id"], ["runs.id"], name="runs_parent_id_fkey"),
-        sa.ForeignKeyConstraint(["policy_digest"], ["policies.digest"], name="runs_policy_digest_fkey"),
-        sa.PrimaryKeyConstraint("id", name="runs_pkey"),
-    )
-    _runs_indexes()
+    ]
 
 
 def _runs_indexes() -> None:
