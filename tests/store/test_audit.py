@@ -154,6 +154,8 @@ def test_writers_of_several_chains_at_once_do_not_stop_each_other(replicas: list
     assert broken(replicas[0]) == []
 
 
+REFUSED: tuple[bool, int, list[str]] = (True, 2, [])
+"""Said to be append-only, and as it was."""
 REPLACE = "INSERT OR REPLACE INTO audit_entries SELECT chain, {seq}, 'forged', {prev}, 'forged' FROM audit_entries"
 
 
@@ -168,7 +170,7 @@ REPLACE = "INSERT OR REPLACE INTO audit_entries SELECT chain, {seq}, 'forged', {
 )
 def test_the_database_refuses_a_change_of_the_log(database: Database, change: str) -> None:
     write(database, entry(DESK, 1), entry(DESK, 2))
-    _refused(database, change)
+    assert _after(database, change) == REFUSED
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_the_database_refuses_a_change_of_the_log(database: Database, change: st
 )
 def test_sqlite_refuses_to_replace_an_entry(sqlite_database: Database, change: str) -> None:
     write(sqlite_database, entry(DESK, 1), entry(DESK, 2))
-    _refused(sqlite_database, change)
+    assert _after(sqlite_database, change) == REFUSED
 
 
 @pytest.mark.parametrize("engine_name", ["postgres"], indirect=True)
@@ -197,17 +199,18 @@ def test_sqlite_refuses_to_replace_an_entry(sqlite_database: Database, change: s
 )
 def test_postgres_refuses_to_empty_or_overwrite_the_log(database: Database, change: str) -> None:
     write(database, entry(DESK, 1), entry(DESK, 2))
-    _refused(database, change)
+    assert _after(database, change) == REFUSED
 
 
-def _refused(database: Database, change: str) -> None:
+def _after(database: Database, change: str) -> tuple[bool, int, list[str]]:
+    """Whether the change was refused as one of the log, how many entries there are then, and what does not hold."""
+
     def work(session: Session) -> None:
         session.execute(text(change))
 
-    with pytest.raises(DBAPIError, match="the audit log is append-only"):
-        database.write(work).result()
-    assert len(database.read_now(lambda session: read(session, DESK))) == 2
-    assert broken(database) == []
+    fault = database.write(work).exception()
+    is_refused = isinstance(fault, DBAPIError) and "the audit log is append-only" in str(fault)
+    return is_refused, len(database.read_now(lambda session: read(session, DESK))), broken(database)
 
 
 def test_a_value_that_has_no_canonical_form_fails_the_work_that_records_it(database: Database) -> None:
