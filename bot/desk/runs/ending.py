@@ -12,7 +12,7 @@ from bot.desk.runs import delivering, following
 from bot.desk.runs.calling import record
 from bot.desk.runs.items import not_begun
 from bot.desk.runs.rows import Going, load, save
-from bot.desk.runs.waking import wake_parent, wake_undoing
+from bot.desk.runs.waking import SENDING, wake_parent, wake_undoing
 from bot.desk.telling import in_thread
 from bot.desk.tx import Tx
 from bot.rules.saying import What
@@ -26,9 +26,6 @@ SAID: Mapping[End, What] = {
     End.UNDONE: What.RUN_UNDONE,
     End.DECLINED: What.RUN_DECLINED,
 }
-
-
-SENT = ("replay", "retry_failed")
 TELL_THEMSELVES = ("auto_fix",)
 """Causes for which what follows from a failure says in one line what was tried and where the case goes."""
 
@@ -84,7 +81,7 @@ def _close_step(tx: Tx, going: Going, position: int, state: str, because: str) -
         return ""
     is_undoing = row.state == "undoing"
     said = ""
-    if row.state == "waiting" and row.kind in SENT:
+    if row.state == "waiting" and row.kind in SENDING:
         said = f"what {row.name} sent is on its way all the same"
     elif row.state != "waiting" and row.unanswered and row.key_born_at:
         said = f"whether {row.name} {'was taken back' if is_undoing else 'happened'} is not known"

@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from bot.desk.policies import Policies
 from bot.desk.runs.items import not_begun
+from bot.desk.runs.waking import SENDING
 from runbooks.engine import cannot_be_undone
 from runbooks.policy import Policy
 from runbooks.runbook import Runbook
@@ -20,7 +21,6 @@ from store.run_models import Run, RunApproval, RunAttempt, RunStep
 
 FINISHED = ("done", "failed", "overtaken")
 ASKING = ("approving", "proposed")
-SENDING = ("replay", "retry_failed")
 MOST_UNDER = 20
 READ = 5
 """So many runs of a case are read for its card: those under way, and then the latest."""

@@ -19,14 +19,14 @@ from bot.desk.runs.approvals import waits_for_yes
 from bot.desk.runs.autofix import give_way
 from bot.desk.runs.calling import LEASE, Answered, Errand, Sending, fail, listen, record, send, take_in, take_in_late
 from bot.desk.runs.delivering import not_carried_out
-from bot.desk.runs.ending import SENT, close_steps, end, follow
+from bot.desk.runs.ending import close_steps, end, follow
 from bot.desk.runs.items import for_all, next_item
 from bot.desk.runs.rows import Going, begin, load, names_of, save
 from bot.desk.runs.shadowing import proposes
 from bot.desk.runs.taking_back import not_undone, previous_item, see_children, undo_child
 from bot.desk.runs.unasked import overtaken, prepare
 from bot.desk.runs.waiting_for_yes import start_clock
-from bot.desk.runs.waking import LOOKS_AGAIN_IN
+from bot.desk.runs.waking import LOOKS_AGAIN_IN, SENDING
 from bot.desk.tx import Tx
 from bot.rules.retention import why_gone
 from bot.rules.routing import AUTO_FIX
@@ -332,7 +332,7 @@ def _in_vain(tx: Tx, going: Going, position: int) -> None:
     """Its time is up; what came while nobody looked has come all the same."""
     _look(tx, going, position)
     if (row := going.steps[position]).state == "waiting":
-        on_its_way = f"; what {row.name} sent is on its way all the same" if row.kind in SENT else ""
+        on_its_way = f"; what {row.name} sent is on its way all the same" if row.kind in SENDING else ""
         fail(tx, going, position, f"nothing came in time{on_its_way}")
     start_clock(tx, going)
 

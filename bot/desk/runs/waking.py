@@ -36,18 +36,20 @@ _WAKE_WORKFLOW = (
 )
 _WAKE_UNDOING = update(_RUNS).where(_RUNS.c.id == bindparam("_id"), _RUNS.c.state == "undoing").values(due_at=_NOW)
 _NEXT = select(func.min(_RUNS.c.due_at)).where(_RUNS.c.due_at.is_not(None))
-_SENDING = ("replay", "retry_failed")
+
+SENDING = ("replay", "retry_failed")
+"""The kinds of step that have deliveries sent, and wait for them."""
 
 
 def wake_senders(tx: Tx, ids: Collection[int]) -> None:
     """These deliveries, or events that were released, came to their end."""
     if ids:
-        tx.session.connection().execute(_WAKE_LINKED, {"kinds": _SENDING, "ids": list(ids), "_now": tx.now})
+        tx.session.connection().execute(_WAKE_LINKED, {"kinds": SENDING, "ids": list(ids), "_now": tx.now})
 
 
 def wake_parent(tx: Tx, run_id: int) -> None:
     """This run is over: the one that carries it out goes on."""
-    given = {"kinds": ("run", *_SENDING), "ids": [run_id], "_now": tx.now}
+    given = {"kinds": ("run", *SENDING), "ids": [run_id], "_now": tx.now}
     tx.session.connection().execute(_WAKE_LINKED, given)
 
 
